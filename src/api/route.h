@@ -1,0 +1,50 @@
+/* Routes are tables; the frame runs them (frame.h). */
+#pragma once
+
+#include "authority/work.h"
+#include "net/http.h"
+
+struct request;
+enum outcome { ACT_FAILED, ACT_DONE };
+enum route_flags {
+    ROUTE_INSECURE_TOO = 1, /* also on the plain listener */
+    ROUTE_ALIAS_1_0 = 2     /* also below /1.0 */
+};
+/* How a group of routes speaks errors: the API's envelope, later ACME problems, … */
+struct voice {
+    void (*error)(struct request *r, const struct err *e);
+};
+extern const struct voice VOICE_API;
+
+struct route {
+    const char *method; /* "GET" also answers HEAD */
+    const char *path;   /* "/root/{sha}" */
+    unsigned flags;
+    size_t body_max;  /* 0: no body is read (a body up to 64 KiB is skipped) */
+    unsigned seconds; /* deadline; 0: 30 */
+    /* Who asks and what they may; runs once; may be NULL. */
+    bool (*authorize)(struct request *r);
+    /* Decides: fills x->out and w->batch, changes nothing; may run again. */
+    enum outcome (*act)(struct request *r);
+    /* After the commit, before the answer; may be NULL.  False: the error in work.err is told. */
+    bool (*then)(struct request *r);
+    const struct voice *voice;
+};
+
+struct request {
+    struct work work;
+    struct http_exchange *x;
+    const struct route *route;
+    struct slice args[4]; /* path parameters, decoded */
+    void *who;            /* what authorize found */
+    void *state;          /* the route's own */
+    bool counted;         /* the outcome is counted under metric and metric_provisioner */
+    int metric;           /* enum metric */
+    struct slice metric_provisioner;
+};
+extern const struct route API_ROUTES[]; /* ended by {0} */
+extern const struct route METRICS_ROUTES[];
+
+/* Answers. */
+void respond_json(struct request *r, int status, struct slice body);
+void respond_bytes(struct request *r, int status, const char *content_type, struct slice body);

@@ -1,0 +1,32 @@
+/* Handlers that the route table names. */
+#pragma once
+
+#include "api/route.h"
+
+enum outcome act_health(struct request *r);
+enum outcome act_version(struct request *r);
+enum outcome act_root(struct request *r);
+enum outcome act_roots(struct request *r);
+enum outcome act_roots_pem(struct request *r);
+enum outcome act_intermediates(struct request *r);
+enum outcome act_intermediates_pem(struct request *r);
+enum outcome act_federation(struct request *r);
+enum outcome act_provisioners(struct request *r);
+enum outcome act_encrypted_key(struct request *r);
+enum outcome act_crl(struct request *r);
+enum outcome act_metrics(struct request *r);
+
+bool authorize_sign(struct request *r);
+enum outcome act_sign(struct request *r);
+bool authorize_renew(struct request *r);
+enum outcome act_renew(struct request *r);
+bool authorize_rekey(struct request *r);
+enum outcome act_rekey(struct request *r);
+bool authorize_revoke(struct request *r);
+enum outcome act_revoke(struct request *r);
+bool then_revoke(struct request *r);
+
+/* The client's leaf from the handshake; *leaf NULL when it gave none. */
+bool client_certificate(struct request *r, struct cert **leaf) CHECKED;
+/* First PEM block of a JSON member, whatever its label; its signature verified.  MALFORMED. */
+bool csr_member(struct request *r, struct slice text, struct csr **csr) CHECKED;

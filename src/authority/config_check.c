@@ -1,0 +1,303 @@
+/*
+ * Validation of ca.json, first failure first: the order of docs/reference/configuration.md.
+ * What belongs to a later version is refused by name, never ignored.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "authority/config.h"
+#include "base/log.h"
+#include "base/uri.h"
+#include "net/tls.h"
+
+struct checker {
+    struct arena *a;
+    const struct config *c;
+    config_warn_fn *warn;
+    void *arg;
+    struct err *e;
+};
+
+static bool wrong(const struct checker *k, const char *key, const char *fmt, ...) PRINTF(3, 4);
+static bool wrong(const struct checker *k, const char *key, const char *fmt, ...)
+{
+    char text[300];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    return err_set(k->e, ERR_MALFORMED, "%s: %s", config_where(k->a, k->c, key), text);
+}
+
+static void warn(const struct checker *k, const char *key, const char *text)
+{
+    if (k->warn)
+        k->warn(k->arg, arena_printf(k->a, "%s: %s", config_where(k->a, k->c, key), text));
+}
+
+static bool present(const struct json *v)
+{
+    return v && v->kind != JSON_NULL;
+}
+
+static bool check_address(const struct checker *k, const char *key, struct slice text,
+                          bool numeric_port)
+{
+    struct slice host, port;
+    struct err why = {0};
+    uint64_t n;
+
+    if (!host_port_split(text, &host, &port, &why))
+        return wrong(k, key, "\"%.*s\" is not host:port (%s)", SLICE_ARG(text), why.text);
+    if (numeric_port && (!slice_to_u64(port, &n) || n > 65535))
+        return wrong(k, key, "\"%.*s\": the port must be a number from 0 to 65535",
+                     SLICE_ARG(text));
+    return true;
+}
+
+static bool check_required(const struct checker *k)
+{
+    const struct config *c = k->c;
+    const struct json *names = json_get(c->tree, "dnsNames");
+
+    if (c->address.n == 0)
+        return wrong(k, "address", "is missing or empty; expected host:port such as \":443\"");
+    if (names && names->kind == JSON_LIST && names->n == 0)
+        return wrong(k, "dnsNames", "an empty list; name the CA or leave the key out");
+    if (c->authority.type.n > 0 && !slice_is_case(c->authority.type, "softcas"))
+        return true;
+    if (c->root.n == 0 || (c->root.n == 1 && c->root.v[0].n == 0))
+        return wrong(k, "root", "is missing or empty; expected the path of the root certificate");
+    for (size_t i = 0; i < c->root.n; i++) {
+        if (c->root.v[i].n == 0)
+            return wrong(k, "root", "element %zu is empty", i);
+    }
+    for (size_t i = 0; i < c->federated_roots.n; i++) {
+        if (c->federated_roots.v[i].n == 0 && c->federated_roots.n > 1)
+            return wrong(k, "federatedRoots", "element %zu is empty", i);
+    }
+    if (c->crt.n == 0)
+        return wrong(k, "crt", "is missing or empty; expected the path of the issuing certificate");
+    if (c->key.n == 0)
+        return wrong(k, "key", "is missing or empty; expected the path of the issuing key");
+    return true;
+}
+
+static int version_number(double v)
+{
+    static const struct {
+        double text;
+        int number;
+    } KNOWN[] = {{1.0, 10}, {1.1, 11}, {1.2, 12}, {1.3, 13}};
+
+    for (size_t i = 0; i < COUNT_OF(KNOWN); i++) {
+        if (v == KNOWN[i].text)
+            return KNOWN[i].number;
+    }
+    return 0;
+}
+
+static bool check_tls(const struct checker *k)
+{
+    const struct config_tls *t = &k->c->tls;
+    bool usable = false;
+
+    for (size_t i = 0; i < t->cipher_suites.n; i++) {
+        const char *openssl;
+        enum tls_suite_use use = tls_suite_find(t->cipher_suites.v[i], &openssl);
+        if (use == TLS_SUITE_UNKNOWN)
+            return wrong(k, "tls.cipherSuites", "unknown cipher suite \"%.*s\"",
+                         SLICE_ARG(t->cipher_suites.v[i]));
+        if (use == TLS_SUITE_KNOWN)
+            warn(k, "tls.cipherSuites",
+                 arena_printf(k->a, "%.*s is not available here and has no effect",
+                              SLICE_ARG(t->cipher_suites.v[i])));
+        usable = usable || use == TLS_SUITE_USABLE;
+    }
+    if (version_number(t->min_version) == 0)
+        return wrong(k, "tls.minVersion", "%g is not a TLS version; expected 1.0, 1.1, 1.2 or 1.3",
+                     t->min_version);
+    if (version_number(t->max_version) == 0)
+        return wrong(k, "tls.maxVersion", "%g is not a TLS version; expected 1.0, 1.1, 1.2 or 1.3",
+                     t->max_version);
+    if (t->min_version > t->max_version)
+        return wrong(k, "tls.minVersion", "%g exceeds tls.maxVersion %g", t->min_version,
+                     t->max_version);
+    if (!usable && t->max_version < 1.3)
+        return wrong(k, "tls.cipherSuites",
+                     "none of them is available, and tls.maxVersion excludes TLS 1.3");
+    return true;
+}
+
+static bool check_kms(const struct checker *k)
+{
+    static const char *const LATER[] = {"pkcs11",   "yubikey",  "tpmkms", "sshagentkms", "awskms",
+                                        "cloudkms", "azurekms", "capi",   "mackms",      "kms"};
+    struct slice type = json_text(json_get(k->c->kms, "type"));
+    struct slice uri = json_text(json_get(k->c->kms, "uri"));
+
+    if (!present(k->c->kms))
+        return true;
+    if (k->c->kms->kind != JSON_OBJECT)
+        return wrong(k, "kms", "expected an object");
+    if (type.n == 0 && uri.n > 0)
+        type = slice_sub(uri, 0, slice_find(uri, ':'));
+    if (type.n == 0 || slice_is_case(type, "softkms"))
+        return true;
+    for (size_t i = 0; i < COUNT_OF(LATER); i++) {
+        if (slice_is_case(type, LATER[i]))
+            return wrong(k, "kms", "key store type \"%s\" is not supported by this version",
+                         LATER[i]);
+    }
+    return wrong(k, "kms", "unsupported kms type \"%.*s\"", SLICE_ARG(type));
+}
+
+static bool check_authority_type(const struct checker *k)
+{
+    static const char *const LATER[] = {"stepcas", "cloudcas", "vaultcas"};
+    struct slice type = k->c->authority.type;
+
+    if (type.n == 0 || slice_is_case(type, "softcas"))
+        return true;
+    for (size_t i = 0; i < COUNT_OF(LATER); i++) {
+        if (slice_is_case(type, LATER[i]))
+            return wrong(k, "authority.type", "\"%s\" is not supported by this version", LATER[i]);
+    }
+    return wrong(k, "authority.type", "unsupported cas type \"%.*s\"", SLICE_ARG(type));
+}
+
+/* Members that a later version brings. */
+static bool check_later(const struct checker *k)
+{
+    const struct config *c = k->c;
+    const struct {
+        const char *key;
+        bool there;
+    } later[] = {
+        {"ssh", present(c->ssh) && c->ssh->n > 0},
+        {"templates", present(c->templates) && c->templates->n > 0},
+        {"authority.policy", present(c->authority.policy) && c->authority.policy->n > 0},
+        {"authority.enableAdmin", c->authority.enable_admin},
+        {"authority.certificateAuthority", c->authority.certificate_authority.n > 0},
+        {"authority.certificateAuthorityFingerprint",
+         c->authority.certificate_authority_fingerprint.n > 0},
+        {"authority.certificateIssuer", present(c->authority.certificate_issuer)},
+        {"authority.credentialsFile", c->authority.credentials_file.n > 0},
+        {"authority.config", present(c->authority.cas_config)},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(later); i++) {
+        if (later[i].there)
+            return wrong(k, later[i].key, "is not supported by this version; remove it");
+    }
+    return true;
+}
+
+static bool check_crl(const struct checker *k)
+{
+    const struct config *c = k->c;
+
+    if (!c->crl)
+        return true;
+    if (c->crl->cache_duration.set && c->crl->cache_duration.ns < 0)
+        return wrong(k, "crl.cacheDuration", "must not be negative");
+    if (c->crl->renew_period.set && c->crl->renew_period.ns < 0)
+        return wrong(k, "crl.renewPeriod", "must not be negative");
+    if (c->crl_renew > c->crl_cache)
+        return wrong(k, "crl.renewPeriod", "exceeds crl.cacheDuration");
+    if (c->crl->enabled && !c->db)
+        return wrong(k, "crl.enabled", "a CRL needs a database: configure db");
+    return true;
+}
+
+static bool check_db(const struct checker *k)
+{
+    static const char *const LATER[] = {"badger", "badgerv1", "badgerv2",
+                                        "bbolt",  "mysql",    "postgresql"};
+    const struct config_db *db = k->c->db;
+    struct slice mode;
+
+    if (!db)
+        return true;
+    mode = db->badger_file_loading_mode;
+    if (mode.n > 0 && !slice_is_case(mode, "MemoryMap") && !slice_is_case(mode, "mmap") &&
+        !slice_is_case(mode, "FileIO"))
+        return wrong(k, "db.badgerFileLoadingMode", "\"%.*s\" is neither MemoryMap nor FileIO",
+                     SLICE_ARG(mode));
+    for (size_t i = 0; i < COUNT_OF(LATER); i++) {
+        if (slice_is_case(db->type, LATER[i]))
+            return wrong(k, "db.type",
+                         "\"%s\" is not supported by this version; expected \"sqlite\"", LATER[i]);
+    }
+    if (!slice_is_case(db->type, "sqlite"))
+        return wrong(k, "db.type", "\"%.*s\" is not supported; expected \"sqlite\"",
+                     SLICE_ARG(db->type));
+    if (db->data_source.n == 0)
+        return wrong(k, "db.dataSource", "is missing or empty; expected the path of a file");
+    return true;
+}
+
+static bool check_authority(const struct checker *k)
+{
+    const struct config_authority *au = &k->c->authority;
+    struct slice deployment = au->deployment_type;
+    struct claims claims;
+
+    if (k->c->backdate < 0)
+        return wrong(k, "authority.backdate", "must not be negative");
+    if (slice_is_case(deployment, "linked") || slice_is_case(deployment, "hosted"))
+        return wrong(k, "authority.deploymentType",
+                     "\"%.*s\" deployments need their vendor's service and are not supported",
+                     SLICE_ARG(deployment));
+    claims_resolve(&CLAIMS_BUILT_IN, au->claims, &claims);
+    if (!claims_check(&claims, k->e))
+        return err_wrap(k->e, "%s", config_where(k->a, k->c, "authority.claims"));
+    const char *ssh_trouble = claims_ssh_trouble(k->a, &claims);
+    if (ssh_trouble)
+        warn(k, "authority.claims", ssh_trouble);
+    if (present(au->provisioners) && au->provisioners->kind != JSON_LIST)
+        return wrong(k, "authority.provisioners", "expected a list");
+    return true;
+}
+
+static bool check_logger(const struct checker *k)
+{
+    enum log_format format;
+
+    if (k->c->logger && !log_format_read(k->c->logger->format, &format))
+        return wrong(k, "logger.format", "\"%.*s\" is none of text, json, common",
+                     SLICE_ARG(k->c->logger->format));
+    return true;
+}
+
+static bool check_monitoring(const struct checker *k)
+{
+    struct slice type = json_text(json_get(k->c->monitoring, "type"));
+
+    if (!present(k->c->monitoring))
+        return true;
+    if (k->c->monitoring->kind != JSON_OBJECT)
+        return wrong(k, "monitoring", "expected an object");
+    if (type.n > 0 && !slice_is_case(type, "newrelic"))
+        return wrong(k, "monitoring.type", "\"%.*s\" is not supported", SLICE_ARG(type));
+    warn(k, "monitoring",
+         "is accepted but has no effect: no monitoring agent is built in; see "
+         "metricsAddress");
+    return true;
+}
+
+bool config_validate(struct arena *a, const struct config *c, config_warn_fn *warn_fn, void *arg,
+                     struct err *e)
+{
+    struct checker k = {a, c, warn_fn, arg, e};
+
+    return check_required(&k) && check_address(&k, "address", c->address, true) &&
+           (c->insecure_address.n == 0 ||
+            check_address(&k, "insecureAddress", c->insecure_address, false)) &&
+           (c->metrics_address.n == 0 ||
+            check_address(&k, "metricsAddress", c->metrics_address, false)) &&
+           check_tls(&k) && check_kms(&k) && check_authority_type(&k) && check_later(&k) &&
+           check_crl(&k) && check_db(&k) && check_authority(&k) && check_logger(&k) &&
+           check_monitoring(&k);
+}

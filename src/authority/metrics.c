@@ -1,0 +1,139 @@
+/* Counters for Prometheus: a short list of series under one lock. */
+#include "authority/metrics.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "crypto/signer.h"
+
+#define SERIES_MAX 1000
+
+struct series {
+    struct series *next;
+    enum metric which;
+    bool success;
+    uint64_t count;
+    size_t n;
+    char provisioner[];
+};
+struct metrics {
+    pthread_mutex_t lock;
+    struct clock *clock;
+    int64_t started_ns;
+    struct series *first;
+    size_t n;
+};
+
+struct metrics *metrics_new(struct clock *clock)
+{
+    struct metrics *m = xcalloc(1, sizeof(*m));
+
+    pthread_mutex_init(&m->lock, NULL);
+    m->clock = clock;
+    m->started_ns = clock->mono_ns(clock);
+    return m;
+}
+
+void metrics_free(struct metrics *m)
+{
+    if (!m)
+        return;
+    while (m->first) {
+        struct series *s = m->first;
+        m->first = s->next;
+        free(s);
+    }
+    pthread_mutex_destroy(&m->lock);
+    free(m);
+}
+
+static struct series *find(struct metrics *m, enum metric which, struct slice provisioner,
+                           bool success)
+{
+    struct series *s;
+
+    for (s = m->first; s; s = s->next) {
+        if (s->which == which && s->success == success &&
+            slice_eq(slice_of(s->provisioner, s->n), provisioner))
+            return s;
+    }
+    if (m->n >= SERIES_MAX)
+        return NULL;
+    s = xcalloc(1, sizeof(*s) + provisioner.n + 1);
+    s->which = which;
+    s->success = success;
+    s->n = provisioner.n;
+    if (provisioner.n > 0)
+        memcpy(s->provisioner, provisioner.p, provisioner.n);
+    s->next = m->first;
+    m->first = s;
+    m->n++;
+    return s;
+}
+
+void metrics_count(struct metrics *m, enum metric which, struct slice provisioner, bool success)
+{
+    if (!m)
+        return;
+    pthread_mutex_lock(&m->lock);
+    struct series *s = find(m, which, provisioner, success);
+    if (s)
+        s->count++;
+    pthread_mutex_unlock(&m->lock);
+}
+
+/* Label values escape backslash, quote and line feed. */
+static void put_label(struct buf *out, struct slice text)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.p[i] == '\n')
+            buf_text(out, "\\n");
+        else if (text.p[i] == '\\' || text.p[i] == '"')
+            buf_printf(out, "\\%c", text.p[i]);
+        else
+            buf_byte(out, text.p[i]);
+    }
+}
+
+static void put_head(struct buf *out, const char *name, const char *type, const char *help)
+{
+    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void put_family(struct metrics *m, struct buf *out, enum metric which, const char *name,
+                       const char *help)
+{
+    bool any = false;
+
+    for (const struct series *s = m->first; s; s = s->next) {
+        if (s->which != which)
+            continue;
+        if (!any)
+            put_head(out, name, "counter", help);
+        any = true;
+        buf_printf(out, "%s{provisioner=\"", name);
+        put_label(out, slice_of(s->provisioner, s->n));
+        buf_printf(out, "\",success=\"%s\"} %" PRIu64 "\n", s->success ? "true" : "false",
+                   s->count);
+    }
+}
+
+void metrics_write(struct metrics *m, struct buf *out)
+{
+    uint64_t made, failed;
+
+    signer_counts(&made, &failed);
+    pthread_mutex_lock(&m->lock);
+    put_head(out, "step_ca_uptime_seconds", "gauge", "Seconds since the service was started.");
+    buf_printf(out, "step_ca_uptime_seconds %" PRId64 "\n",
+               (m->clock->mono_ns(m->clock) - m->started_ns) / NS_PER_SEC);
+    put_family(m, out, METRIC_SIGNED, "step_ca_x509_signed_total", "X.509 certificates signed.");
+    put_family(m, out, METRIC_RENEWED, "step_ca_x509_renewed_total", "X.509 certificates renewed.");
+    put_family(m, out, METRIC_REKEYED, "step_ca_x509_rekeyed_total", "X.509 certificates rekeyed.");
+    put_head(out, "step_ca_kms_signed", "counter", "Signatures made by the CA's keys.");
+    buf_printf(out, "step_ca_kms_signed %" PRIu64 "\n", made);
+    put_head(out, "step_ca_kms_errors", "counter", "Signatures that the CA's keys failed to make.");
+    buf_printf(out, "step_ca_kms_errors %" PRIu64 "\n", failed);
+    pthread_mutex_unlock(&m->lock);
+}

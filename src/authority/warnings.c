@@ -1,0 +1,59 @@
+/* What an operator should know at start and could otherwise learn too late. */
+#include <sys/stat.h>
+
+#include "authority/services.h"
+
+/* Keys that public documentation prints together with their passwords. */
+static const char *const PUBLISHED_KIDS[] = {
+    "4vn46fbZT68Uxfs9LBwHkTvrjEvxQqx-W8nnE-qDjts",
+    "NPM_9Gz_omTqchS6Xx9Yfvs-EuxkYo6VAk4sL7gyyM4",
+};
+
+static void warn_published(const struct registry *r)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        for (size_t k = 0; k < COUNT_OF(PUBLISHED_KIDS); k++) {
+            if (slice_is(r->all[i]->kid, PUBLISHED_KIDS[k]))
+                log_warn("provisioner \"%.*s\" uses an example key from public documentation: "
+                         "everybody can obtain its private key",
+                         SLICE_ARG(r->all[i]->name));
+        }
+    }
+}
+
+static void warn_lifetimes(const struct services *s, const struct core *core,
+                           const struct registry *r, struct arena *a)
+{
+    struct instant now = s->clock->now(s->clock);
+    int64_t left = instant_sub(core->issuer_ends, now);
+
+    if (left < 30 * 24 * 3600 * NS_PER_SEC)
+        log_warn("the issuing chain ends on %.*s; certificates never outlive it",
+                 SLICE_ARG(rfc3339(a, core->issuer_ends)));
+    for (size_t i = 0; i < r->n; i++) {
+        if (!r->all[i]->trouble && r->all[i]->claims.tls.most > left)
+            log_warn("provisioner \"%.*s\" allows certificates longer than the issuing chain lasts "
+                     "(until %.*s); they will be cut",
+                     SLICE_ARG(r->all[i]->name), SLICE_ARG(rfc3339(a, core->issuer_ends)));
+    }
+}
+
+static void warn_readable(const struct core *core)
+{
+    struct stat st;
+
+    if (core->config->password.n == 0 || stat(core->config->path, &st) != 0)
+        return;
+    if (st.st_mode & (S_IRGRP | S_IROTH))
+        log_warn("%s holds a password and is readable by others; chmod 600 it", core->config->path);
+}
+
+void authority_warn(const struct services *s, const struct core *core, const struct registry *r)
+{
+    struct arena *a = arena_new(&HEAP_USUAL);
+
+    warn_published(r);
+    warn_lifetimes(s, core, r, a);
+    warn_readable(core);
+    arena_free(a);
+}

@@ -1,0 +1,33 @@
+/* What the files of this folder share. */
+#pragma once
+
+#include "provisioner/provisioner.h"
+
+extern const struct provisioner_type PROVISIONER_JWK, PROVISIONER_X5C;
+extern const struct provisioner_type PROVISIONER_ACME, PROVISIONER_OIDC, PROVISIONER_GCP,
+    PROVISIONER_AWS, PROVISIONER_AZURE, PROVISIONER_K8SSA, PROVISIONER_SSHPOP, PROVISIONER_SCEP,
+    PROVISIONER_NEBULA;
+
+/* Members that every type has. */
+struct options_template {
+    struct slice text, file;
+    const struct json *data;
+};
+struct options_config {
+    struct options_template *x509, *ssh;
+    const struct json *webhooks, *wire;
+};
+struct common_config {
+    struct slice type, name;
+    struct claims_config *claims;
+    struct options_config *options;
+};
+extern const struct shape OPTIONS_SHAPE;
+
+/* Claims of a token that every self-made one carries, checked in the usual order after its
+ * signature: issuer, times, audience (with fragment when given), subject.  ERR_UNAUTHORIZED. */
+bool token_claims_check(const struct provisioner *p, const struct token *t, enum method m,
+                        struct slice fragment, const struct asking *ask, struct err *e) CHECKED;
+/* What a self-made sign token grants: subject, names, rules; common-name rule by cn_any. */
+bool token_grant(const struct token *t, const struct asking *ask, bool cn_any, struct grant *g,
+                 struct err *e) CHECKED;

@@ -1,0 +1,138 @@
+/* The table of provisioner types, and how one element of authority.provisioners becomes a
+ * provisioner. */
+#include "provisioner/internal.h"
+
+const struct provisioner_type *const PROVISIONER_TYPES[] = {
+    &PROVISIONER_JWK,    &PROVISIONER_OIDC, &PROVISIONER_GCP,    &PROVISIONER_AWS,
+    &PROVISIONER_AZURE,  &PROVISIONER_ACME, &PROVISIONER_X5C,    &PROVISIONER_K8SSA,
+    &PROVISIONER_SSHPOP, &PROVISIONER_SCEP, &PROVISIONER_NEBULA, NULL,
+};
+
+const struct provisioner_type *provisioner_type_find(struct slice name)
+{
+    for (size_t i = 0; PROVISIONER_TYPES[i]; i++) {
+        if (slice_is_case(name, PROVISIONER_TYPES[i]->name))
+            return PROVISIONER_TYPES[i];
+    }
+    return NULL;
+}
+
+const struct provisioner_type *provisioner_type_numbered(int64_t number)
+{
+    for (size_t i = 0; PROVISIONER_TYPES[i]; i++) {
+        if (PROVISIONER_TYPES[i]->number == number)
+            return PROVISIONER_TYPES[i];
+    }
+    return NULL;
+}
+
+#define AT(member) offsetof(struct options_template, member)
+static const struct field TEMPLATE_FIELDS[] = {
+    {"template", FIELD_TEXT, AT(text), FIELD_OMIT_EMPTY, NULL},
+    {"templateFile", FIELD_TEXT, AT(file), FIELD_OMIT_EMPTY, NULL},
+    {"templateData", FIELD_RAW, AT(data), FIELD_OMIT_EMPTY, NULL},
+};
+#undef AT
+static const struct shape TEMPLATE_SHAPE = {"template options", sizeof(struct options_template),
+                                            TEMPLATE_FIELDS, COUNT_OF(TEMPLATE_FIELDS), false};
+#define AT(member) offsetof(struct options_config, member)
+static const struct field OPTIONS_FIELDS[] = {
+    {"x509", FIELD_OBJECT, AT(x509), FIELD_OMIT_EMPTY, &TEMPLATE_SHAPE},
+    {"ssh", FIELD_OBJECT, AT(ssh), FIELD_OMIT_EMPTY, &TEMPLATE_SHAPE},
+    {"webhooks", FIELD_RAW, AT(webhooks), FIELD_OMIT_EMPTY, NULL},
+    {"wire", FIELD_RAW, AT(wire), FIELD_OMIT_EMPTY, NULL},
+};
+#undef AT
+const struct shape OPTIONS_SHAPE = {"options", sizeof(struct options_config), OPTIONS_FIELDS,
+                                    COUNT_OF(OPTIONS_FIELDS), false};
+
+#define AT(member) offsetof(struct common_config, member)
+static const struct field COMMON_FIELDS[] = {
+    {"type", FIELD_TEXT, AT(type), 0, NULL},
+    {"name", FIELD_TEXT, AT(name), 0, NULL},
+    {"claims", FIELD_OBJECT, AT(claims), 0, &CLAIMS_SHAPE},
+    {"options", FIELD_OBJECT, AT(options), 0, &OPTIONS_SHAPE},
+};
+#undef AT
+static const struct shape COMMON_SHAPE = {"provisioner", sizeof(struct common_config),
+                                          COMMON_FIELDS, COUNT_OF(COMMON_FIELDS), false};
+
+static bool has_template(const struct options_template *t)
+{
+    return t && (t->text.n > 0 || t->file.n > 0 || (t->data && t->data->kind != JSON_NULL));
+}
+
+/* What a later version honours is refused by name, never ignored. */
+static bool check_options(const struct options_config *o, struct err *e)
+{
+    static const char LATER[] = "is not supported by this version; remove it";
+
+    if (!o)
+        return true;
+    if (has_template(o->x509))
+        return err_set(e, ERR_NOT_IMPLEMENTED, "options.x509: a certificate template %s", LATER);
+    if (has_template(o->ssh))
+        return err_set(e, ERR_NOT_IMPLEMENTED, "options.ssh: a certificate template %s", LATER);
+    if (o->webhooks && o->webhooks->n > 0)
+        return err_set(e, ERR_NOT_IMPLEMENTED, "options.webhooks: a webhook %s", LATER);
+    return true;
+}
+
+static void mark_trouble(struct provisioner *p, struct arena *a, const struct err *why)
+{
+    struct buf b = buf_new(a, 2u << 20);
+    struct slice body = p->listing;
+
+    p->trouble = arena_cstr(a, slice_text(why->text));
+    if (body.n < 2)
+        body = SLICE("{}");
+    buf_put(&b, slice_sub(body, 0, body.n - 1));
+    buf_text(&b, body.n > 2 ? ",\"state\":\"Uninitialized\",\"stateReason\":"
+                            : "\"state\":\"Uninitialized\",\"stateReason\":");
+    json_put_text(&b, slice_text(p->trouble));
+    buf_byte(&b, '}');
+    p->listing = buf_slice(&b);
+}
+
+bool provisioner_make(struct arena *a, const struct json *config, const char *path,
+                      const struct provisioner_env *env, struct provisioner **out, struct err *e)
+{
+    struct common_config common = {0};
+    struct provisioner *p = arena_alloc(a, sizeof(*p));
+    struct err why = {0};
+    bool fatal = false;
+
+    if (config->kind != JSON_OBJECT)
+        return err_set(e, ERR_MALFORMED, "%s: expected an object", path);
+    if (!shape_read(&COMMON_SHAPE, config, &common, a, e))
+        return err_wrap(e, "%s", path);
+    if (common.type.n == 0)
+        return err_set(e, ERR_MALFORMED, "%s.type: is missing or empty", path);
+    p->type = provisioner_type_find(common.type);
+    if (!p->type)
+        return err_set(e, ERR_MALFORMED,
+                       "%s.type: unknown provisioner type \"%.*s\" (provisioner \"%.*s\")", path,
+                       SLICE_ARG(common.type), SLICE_ARG(common.name));
+    p->type_text = common.type;
+    p->name = common.name;
+    p->config = config;
+    p->audiences = env->audiences;
+    if (p->type->served && !check_options(common.options, e))
+        return err_wrap(e, "%s", path);
+
+    bool ready = p->type->init(p, a, env, &fatal, &why);
+    if (!ready && fatal) {
+        err_move(e, &why);
+        return err_wrap(e, "%s (%s \"%.*s\")", path, p->type->name, SLICE_ARG(p->name));
+    }
+    p->id = p->token_id;
+    claims_resolve(env->global, common.claims, &p->claims);
+    if (ready && p->name.n == 0)
+        ready = err_set(&why, ERR_MALFORMED, "name is empty");
+    if (ready)
+        ready = claims_check(&p->claims, &why);
+    if (!ready)
+        mark_trouble(p, a, &why);
+    *out = p;
+    return true;
+}

@@ -1,0 +1,118 @@
+/* Password files and the prompt of the server. */
+#include "server/passwords.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "crypto/secret.h"
+
+#define PASSWORD_MAX 1024
+
+/* Standard input when it is a terminal, else /dev/tty. */
+static int open_terminal(void)
+{
+    if (isatty(STDIN_FILENO))
+        return dup(STDIN_FILENO);
+    return open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+}
+
+static bool read_hidden(int fd, const char *what, uint8_t *out, size_t *n, struct err *e)
+{
+    struct termios before, hidden;
+    ssize_t got;
+
+    if (tcgetattr(fd, &before) != 0)
+        return err_set(e, ERR_UNAVAILABLE, "cannot allocate a terminal");
+    hidden = before;
+    hidden.c_lflag &= ~(tcflag_t)ECHO;
+    fprintf(stderr, "Please enter the password to decrypt %s: ", what);
+    tcsetattr(fd, TCSAFLUSH, &hidden);
+    got = read(fd, out, PASSWORD_MAX);
+    tcsetattr(fd, TCSAFLUSH, &before);
+    fputc('\n', stderr);
+    if (got <= 0)
+        return err_set(e, ERR_UNAVAILABLE, "no password was entered");
+    *n = (size_t)got;
+    return true;
+}
+
+static bool ask(struct password_source *source, const char *what, unsigned attempt,
+                struct arena *secrets, struct slice *password, struct err *e)
+{
+    struct passwords *p =
+        (struct passwords *)(void *)((char *)source - offsetof(struct passwords, prompt));
+    uint8_t *line;
+    size_t n = 0;
+
+    (void)attempt;
+    if (p->typed.n > 0) {
+        *password = p->typed;
+        return true;
+    }
+    int fd = open_terminal();
+    if (fd < 0)
+        return err_set(e, ERR_UNAVAILABLE,
+                       "%s is encrypted, and there is no terminal to ask for its password: cannot "
+                       "allocate a terminal; use --password-file",
+                       what);
+    line = arena_alloc(secrets, PASSWORD_MAX);
+    bool ok = read_hidden(fd, what, line, &n, e);
+    close(fd);
+    if (!ok)
+        return false;
+    *password = slice_trim_end_unicode(slice_of(line, n));
+    p->typed = arena_copy(p->secrets, *password);
+    return true;
+}
+
+static bool read_file(struct passwords *p, const char *flag, const char *path, struct slice *out,
+                      struct err *e)
+{
+    if (!path)
+        return true;
+    if (!secret_read_file(p->secrets, path, out, e))
+        return err_wrap(e, "--%s", flag);
+    return true;
+}
+
+bool passwords_read(struct passwords *p, const struct options *o, struct err *e)
+{
+    struct slice other;
+
+    *p = (struct passwords){.secrets = arena_new(&HEAP_SECRET), .file = o->password_file};
+    p->prompt = (struct password_source){ask, 1};
+    return read_file(p, "password-file", o->password_file, &p->ca, e) &&
+           read_file(p, "ssh-host-password-file", o->ssh_host_password_file, &other, e) &&
+           read_file(p, "ssh-user-password-file", o->ssh_user_password_file, &other, e) &&
+           read_file(p, "issuer-password-file", o->issuer_password_file, &other, e);
+}
+
+void passwords_refresh(struct passwords *p)
+{
+    struct slice now;
+    struct err e = {0};
+
+    if (!p->file || !file_is_regular(p->file))
+        return;
+    if (!secret_read_file(p->secrets, p->file, &now, &e)) {
+        log_warn("%s; the password that was read before is used", e.text);
+        return;
+    }
+    p->ca = now;
+}
+
+struct core_passwords passwords_for_core(struct passwords *p)
+{
+    return (struct core_passwords){p->ca, &p->prompt};
+}
+
+void passwords_end(struct passwords *p)
+{
+    if (p->secrets)
+        arena_free(p->secrets);
+    p->secrets = NULL;
+}

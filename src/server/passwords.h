@@ -1,0 +1,21 @@
+/* Passwords of the keys: from files, from the configuration, or typed at the terminal and
+ * remembered for the next reload. */
+#pragma once
+
+#include "authority/services.h"
+#include "crypto/keyfile.h"
+#include "server/options.h"
+
+struct passwords {
+    struct arena *secrets;
+    const char *file;   /* --password-file or NULL */
+    struct slice ca;    /* its content when it was last readable */
+    struct slice typed; /* what was typed at the terminal */
+    struct password_source prompt;
+};
+/* Reads every password file that the command line names.  ERR: exit 2. */
+bool passwords_read(struct passwords *p, const struct options *o, struct err *e) CHECKED;
+/* Before a reload: a regular file is read again; one that is gone keeps its last content. */
+void passwords_refresh(struct passwords *p);
+struct core_passwords passwords_for_core(struct passwords *p);
+void passwords_end(struct passwords *p);
