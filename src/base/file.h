@@ -1,0 +1,38 @@
+/* Files: bounded reading, safe writing. */
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/slice.h"
+
+#define FILE_MAX_USUAL (16u << 20) /* 16 MiB */
+
+/* Whole file, or a FIFO or /dev/fd/N (read sequentially, no stat, no seek).  path "-" is standard
+ * input when `dash` is set.  Errors: "open PATH failed: no such file or directory". */
+bool file_read(struct arena *a, const char *path, bool dash, size_t max, struct slice *content,
+               struct err *e) CHECKED;
+bool file_exists(const char *path);
+bool file_is_dir(const char *path);
+bool file_is_regular(const char *path);
+
+enum file_write_flags {
+    FILE_EXCLUSIVE = 1, /* fail with ERR_EXISTS when the target exists */
+    FILE_KEEP_MODE = 2, /* an existing target keeps its mode (and owner where permitted) */
+};
+/* Through a temporary file in the same directory, fsync and rename, when the target is absent or
+ * a regular file; a device or FIFO is written in place.  The mode holds from the first byte;
+ * a symbolic link at the target is not followed (it is replaced). */
+bool file_write(const char *path, struct slice content, mode_t mode, unsigned flags,
+                struct err *e) CHECKED;
+/* mkdir -p; existing directories keep their mode. */
+bool dir_make(const char *path, mode_t mode, struct err *e) CHECKED;
+
+/* Lexically cleaned: no "//", "/./", "x/..", no trailing '/'.  "" becomes ".". */
+char *path_clean(struct arena *a, const char *path);
+char *path_join(struct arena *a, const char *dir, const char *name);
+char *path_dir(struct arena *a, const char *path); /* "a/b" -> "a", "a" -> "." */
+const char *path_base(const char *path);           /* "a/b" -> "b" */
+/* Against the current directory when relative; cleaned. */
+bool path_absolute(struct arena *a, const char *path, char **out, struct err *e) CHECKED;

@@ -1,0 +1,178 @@
+/*
+ * `step ca certificate`: a new key, a request for it, a certificate.
+ *
+ * Everything that can fail without the CA is tried before it is asked: whether the files may be
+ * written, whether the token is for this subject.  The key is on disk before the certificate.
+ */
+#include "cli/ca_common.h"
+#include "cli/key_choice.h"
+#include "crypto/keyfile.h"
+
+struct issue {
+    struct invocation *inv;
+    struct slice subject;
+    const char *crt, *key_path;
+    enum key_type type;
+    unsigned bits;
+    const struct slice *sans;
+    size_t n_sans;
+    struct slice data; /* template data */
+    struct slice ott;
+    struct ca ca;
+};
+
+/* A token that was handed over: it says which CA, and must be for this subject. */
+static bool take_token(struct issue *i, const char *text)
+{
+    struct invocation *inv = i->inv;
+    struct token t;
+    enum ott_kind kind;
+
+    if (!ott_read(inv->arena, slice_text(text), &t, &kind, &inv->err))
+        return false;
+    if (kind == OTT_JWK && i->n_sans)
+        return err_set(&inv->err, ERR_MALFORMED,
+                       "flag '--token' and flag '--san' are mutually exclusive");
+    if (ott_binds_subject(kind) && !slice_eq_case(t.sub, i->subject))
+        return err_set(&inv->err, ERR_MALFORMED,
+                       "token: subject '%.*s' and argument '%.*s' do not match", SLICE_ARG(t.sub),
+                       SLICE_ARG(i->subject));
+    i->ott = t.jws.text;
+    return ca_cmd_connect_for(inv, &t, &i->ca);
+}
+
+static bool make_token(struct issue *i)
+{
+    struct invocation *inv = i->inv;
+    struct token_order order = {.kind = TOKEN_SIGN,
+                                .subject = i->subject,
+                                .sans = i->sans,
+                                .n_sans = i->n_sans,
+                                .for_sign = true};
+    struct cert_list roots = {0};
+    struct token_source source;
+
+    if (!ca_cmd_text(inv, "ca-url"))
+        return err_set(&inv->err, ERR_MALFORMED,
+                       "flag '--ca-url' is required unless the '--token' flag is provided");
+    return ca_cmd_connect(inv, &i->ca, &roots) &&
+           token_source_online(inv, &i->ca, &roots, &source) &&
+           token_flow(inv, &source, &order, &i->ott);
+}
+
+static bool make_request(struct issue *i, struct private_key **key, struct slice *pem)
+{
+    struct invocation *inv = i->inv;
+    struct ott_names names;
+    struct token t;
+
+    return token_read(inv->arena, i->ott, &t, &inv->err) &&
+           ott_names(inv->arena, &t, i->subject, i->sans, i->n_sans, &names, &inv->err) &&
+           private_key_generate(inv->secrets, i->type, i->bits, key, &inv->err) &&
+           ca_cmd_csr(inv->arena, *key, names.common_name, &names.sans, pem, &inv->err);
+}
+
+static bool write_pair(struct issue *i, struct private_key *key, const struct cert_list *chain)
+{
+    struct invocation *inv = i->inv;
+    struct slice pem;
+    struct ca_held held;
+
+    if (!ca_held_make(inv->arena, chain, key, "the answer of the CA", "the request", &held,
+                      &inv->err))
+        return false;
+    return private_key_pem(inv->secrets, key, KEY_TRADITIONAL, &pem, &inv->err) &&
+           write_result(inv, i->key_path, pem, 0600, &inv->err) &&
+           write_result(inv, i->crt, cert_list_pem(inv->arena, chain), 0600, &inv->err);
+}
+
+static bool issue(struct issue *i)
+{
+    struct invocation *inv = i->inv;
+    const char *not_before = ca_cmd_text(inv, "not-before"),
+               *not_after = ca_cmd_text(inv, "not-after");
+    struct ca_sign_wish wish = {.not_before = slice_text(not_before),
+                                .not_after = slice_text(not_after),
+                                .template_data = i->data};
+    struct cert_list chain = {0};
+    struct private_key *key;
+
+    if (!make_request(i, &key, &wish.csr_pem))
+        return false;
+    wish.ott = i->ott;
+    note_selected(inv, "CA", arena_cstr(inv->arena, i->ca.url));
+    return ca_sign(&i->ca, inv->arena, &wish, &chain, &inv->err) && write_pair(i, key, &chain);
+}
+
+static int run_certificate(struct invocation *inv)
+{
+    struct issue i = {
+        .inv = inv, .subject = inv->args[0], .crt = arg_text(inv, 1), .key_path = arg_text(inv, 2)};
+    const char *token = ca_cmd_text(inv, "token");
+
+    if (flag_bool(inv, "offline"))
+        return fail_with(inv,
+                         "'%s' with '--offline' is not supported by this version: make a "
+                         "token with 'step ca token --offline' and start the CA",
+                         inv->path);
+    if (strcmp(i.crt, i.key_path) == 0)
+        return fail_with(inv,
+                         "positional arguments <crt-file> and <key-file> cannot be equal in "
+                         "'%s <subject> <crt-file> <key-file>'",
+                         inv->path);
+    i.sans = flag_texts(inv, "san", &i.n_sans);
+    if (!key_choice(inv, false, &i.type, &i.bits, &inv->err) || !ca_cmd_template_data(inv, &i.data) ||
+        !may_write(inv, i.crt, &inv->err) || !may_write(inv, i.key_path, &inv->err))
+        return fail(inv);
+    if (!(token ? take_token(&i, token) : make_token(&i)) || !issue(&i))
+        return fail(inv);
+    note_selected(inv, "Certificate", i.crt);
+    note_selected(inv, "Private Key", i.key_path);
+    return 0;
+}
+
+static const struct flag CERTIFICATE_FLAGS[] = {
+    {"token", FLAG_TEXT, "<token>",
+     "The one-time <token> that grants the certificate. Without it one is made.", NULL, 0},
+    {"san", FLAG_TEXTS, "<name>",
+     "A DNS name, IP address, email address or URI that the certificate shall have. Without any: "
+     "the subject. Can be given several times.",
+     NULL, 0},
+    {"k8ssa-token-path", FLAG_FILE, "<file>",
+     "The <file> with the service account token, for a provisioner of type K8sSA.", NULL, 0},
+    {0}};
+static const struct flag *const CERTIFICATE_SETS[] = {
+    CERTIFICATE_FLAGS, FLAGS_KEY,     FLAGS_VALIDITY, FLAGS_PROVISIONER, FLAGS_X5C,
+    FLAGS_TEMPLATE,    FLAGS_OFFLINE, FLAGS_CA,       FLAGS_FORCE,       NULL};
+static const struct flag_rule CERTIFICATE_RULES[] = {{RULE_EXCLUDES, "offline", "token"},
+                                                     {RULE_NEEDS, "x5c-cert", "x5c-key"},
+                                                     {RULE_NEEDS, "x5c-key", "x5c-cert"},
+                                                     {0}};
+
+const struct command CMD_CA_CERTIFICATE = {
+    .name = "certificate",
+    .summary = "make a key and get a certificate for it",
+    .synopsis = "<subject> <crt-file> <key-file>",
+    .description =
+        "Makes a private key and asks the CA for a certificate. The right to get it comes from a "
+        "one-time token: one that was handed over with '--token', or one that is made here with "
+        "the help of a provisioner.\n\n"
+        "The key is written without a password and can be read by its owner only; the certificate "
+        "file has the leaf first, then the intermediate certificates.",
+    .arguments = "subject\tThe common name of the certificate, and its only name unless '--san' "
+                 "says otherwise.\n"
+                 "crt-file\tWhere to write the certificate and its chain (PEM).\n"
+                 "key-file\tWhere to write the private key (PEM).",
+    .examples = "A certificate for a web server:\n"
+                "$ step ca certificate web.example.internal web.crt web.key\n\n"
+                "With several names, an RSA key, valid for two hours:\n"
+                "$ step ca certificate web --san web.example.internal --san 10.0.0.5 \\\n"
+                "  --kty RSA --size 3072 --not-after 2h web.crt web.key\n\n"
+                "On a machine that knows nothing but a token:\n"
+                "$ step ca certificate --token $TOKEN web.example.internal web.crt web.key",
+    .flag_sets = CERTIFICATE_SETS,
+    .rules = CERTIFICATE_RULES,
+    .least = 3,
+    .most = 3,
+    .run = run_certificate,
+};

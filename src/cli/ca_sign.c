@@ -1,0 +1,148 @@
+/*
+ * `step ca sign`: a certificate for a request that exists already.  The token that is made here is
+ * bound to this very request.
+ */
+#include "base/encode.h"
+#include "base/file.h"
+#include "cli/ca_common.h"
+#include "crypto/digest.h"
+#include "crypto/pem.h"
+
+static bool read_request(struct invocation *inv, const char *path, struct csr **csr)
+{
+    struct slice text;
+
+    if (!file_read(inv->arena, path, true, 2 * CSR_MAX, &text, &inv->err) ||
+        !csr_read_text(inv->arena, text, path, true, csr, &inv->err))
+        return false;
+    return csr_verify(*csr, &inv->err) || err_wrap(&inv->err, "%s", path);
+}
+
+/* DNS, IP, email, URI: the order of the split rule; other kinds cannot stand in a token. */
+static size_t request_names(struct arena *a, const struct csr *csr, struct slice **names)
+{
+    static const enum san_kind ORDER[] = {SAN_DNS, SAN_IP, SAN_EMAIL, SAN_URI};
+    size_t n = 0;
+
+    *names = arena_array(a, csr->sans.n + 1, sizeof(**names));
+    for (size_t k = 0; k < COUNT_OF(ORDER); k++)
+        for (size_t i = 0; i < csr->sans.n; i++)
+            if (csr->sans.v[i].kind == ORDER[k])
+                n = names_join(*names, n, &csr->sans.v[i].text, 1);
+    return n;
+}
+
+static bool take_token(struct invocation *inv, const char *text, struct slice common_name,
+                       struct slice *ott, struct ca *ca)
+{
+    struct token t;
+    enum ott_kind kind;
+
+    if (!ott_read(inv->arena, slice_text(text), &t, &kind, &inv->err))
+        return false;
+    if (ott_binds_subject(kind) && !slice_eq_case(t.sub, common_name))
+        return err_set(&inv->err, ERR_MALFORMED,
+                       "token: subject '%.*s' and common name '%.*s' of the request do not match",
+                       SLICE_ARG(t.sub), SLICE_ARG(common_name));
+    *ott = t.jws.text;
+    return ca_cmd_connect_for(inv, &t, ca);
+}
+
+static bool make_token(struct invocation *inv, const struct csr *csr, struct slice common_name,
+                       struct slice *ott, struct ca *ca)
+{
+    struct slice *names, digest = digest_bytes(inv->arena, DIGEST_SHA256, csr->der);
+    struct token_order order = {.kind = TOKEN_SIGN,
+                                .subject = common_name,
+                                .n_sans = request_names(inv->arena, csr, &names),
+                                .cnf = base64_text(inv->arena, BASE64_URL_RAW, digest),
+                                .for_sign = true};
+    struct cert_list roots = {0};
+    struct token_source source;
+
+    order.sans = names;
+    if (!ca_cmd_text(inv, "ca-url"))
+        return err_set(&inv->err, ERR_MALFORMED,
+                       "flag '--ca-url' is required unless the '--token' flag is provided");
+    if (!common_name.n)
+        return err_set(&inv->err, ERR_MALFORMED,
+                       "the request has no common name, and a token needs one as its subject");
+    return ca_cmd_connect(inv, ca, &roots) && token_source_online(inv, ca, &roots, &source) &&
+           token_flow(inv, &source, &order, ott);
+}
+
+static bool sign(struct invocation *inv, const struct csr *csr, const char *crt)
+{
+    const char *token = ca_cmd_text(inv, "token");
+    const char *not_before = ca_cmd_text(inv, "not-before"),
+               *not_after = ca_cmd_text(inv, "not-after");
+    struct slice common_name = dn_common_name(&csr->subject);
+    struct ca_sign_wish wish = {.csr_pem = pem_text(inv->arena, "CERTIFICATE REQUEST", csr->der),
+                                .not_before = slice_text(not_before),
+                                .not_after = slice_text(not_after)};
+    struct cert_list chain = {0};
+    struct ca ca;
+
+    if (!ca_cmd_template_data(inv, &wish.template_data) || !may_write(inv, crt, &inv->err))
+        return false;
+    if (!(token ? take_token(inv, token, common_name, &wish.ott, &ca)
+                : make_token(inv, csr, common_name, &wish.ott, &ca)))
+        return false;
+    note_selected(inv, "CA", arena_cstr(inv->arena, ca.url));
+    if (!ca_sign(&ca, inv->arena, &wish, &chain, &inv->err))
+        return false;
+    if (!slice_eq(chain.v[0]->spki, csr->spki))
+        return err_set(&inv->err, ERR_MALFORMED,
+                       "the CA's answer: the certificate is for another key than the request");
+    return write_result(inv, crt, cert_list_pem(inv->arena, &chain), 0600, &inv->err);
+}
+
+static int run_sign(struct invocation *inv)
+{
+    const char *crt = arg_text(inv, 1);
+    struct csr *csr;
+
+    if (flag_bool(inv, "offline"))
+        return fail_with(inv,
+                         "'%s' with '--offline' is not supported by this version: make a "
+                         "token with 'step ca token --offline' and start the CA",
+                         inv->path);
+    if (!read_request(inv, arg_text(inv, 0), &csr) || !sign(inv, csr, crt))
+        return fail(inv);
+    note_selected(inv, "Certificate", crt);
+    return 0;
+}
+
+static const struct flag SIGN_FLAGS[] = {
+    {"token", FLAG_TEXT, "<token>",
+     "The one-time <token> that grants the certificate. Without it one is made.", NULL, 0},
+    {"k8ssa-token-path", FLAG_FILE, "<file>",
+     "The <file> with the service account token, for a provisioner of type K8sSA.", NULL, 0},
+    {0}};
+static const struct flag *const SIGN_SETS[] = {SIGN_FLAGS, FLAGS_VALIDITY, FLAGS_PROVISIONER,
+                                               FLAGS_X5C,  FLAGS_TEMPLATE, FLAGS_OFFLINE,
+                                               FLAGS_CA,   FLAGS_FORCE,    NULL};
+static const struct flag_rule SIGN_RULES[] = {{RULE_EXCLUDES, "offline", "token"},
+                                              {RULE_NEEDS, "x5c-cert", "x5c-key"},
+                                              {RULE_NEEDS, "x5c-key", "x5c-cert"},
+                                              {0}};
+
+const struct command CMD_CA_SIGN = {
+    .name = "sign",
+    .summary = "get a certificate for a certificate request",
+    .synopsis = "<csr-file> <crt-file>",
+    .description = "Sends a certificate request to the CA and writes the certificate. The "
+                   "signature of the request is checked first. A token that is made here is bound "
+                   "to this request: nobody can use it for another one.",
+    .arguments = "csr-file\tThe certificate request (PEM or DER), or '-' for standard input.\n"
+                 "crt-file\tWhere to write the certificate and its chain (PEM).",
+    .examples = "Sign a request that openssl made:\n"
+                "$ openssl req -new -newkey rsa:2048 -nodes -keyout web.key -subj "
+                "/CN=web.example.internal -out web.csr\n"
+                "$ step ca sign web.csr web.crt",
+    .flag_sets = SIGN_SETS,
+    .rules = SIGN_RULES,
+    .least = 2,
+    .most = 2,
+    .run = run_sign,
+};

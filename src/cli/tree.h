@@ -1,0 +1,6 @@
+/* The commands and groups that stand directly below `step`. */
+#pragma once
+
+#include "cli/cli.h"
+
+extern const struct command CMD_HELP, CMD_VERSION, CMD_PATH, CMD_CONTEXT, CMD_COMPLETION;

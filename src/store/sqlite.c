@@ -1,0 +1,142 @@
+/*
+ * The SQLite engine (docs/reference/storage.md): the file, and the store around its two halves,
+ * the writer and the readers.  Our own commands may open the same file while the server runs.
+ *
+ * The file is made by us with mode 0600 before SQLite sees it; the write-ahead log and its index
+ * take their mode from it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "store/sqlite.h"
+
+/* --- The file ------------------------------------------------------------------------------ */
+
+/* The last part of the directory's name is made, not what is above it: a mistyped path shall not
+ * become a tree. */
+static bool ensure_dir(struct arena *a, const char *path, struct err *e)
+{
+    const char *dir = path_dir(a, path);
+
+    if (file_is_dir(dir))
+        return true;
+    if (mkdir(dir, 0700) == 0 || errno == EEXIST)
+        return true;
+    err_errno(e, errno, "create directory", dir);
+    return err_wrap(e, "store %s", path);
+}
+
+static bool ensure_file(const char *path, struct err *e)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    if (fd >= 0) {
+        close(fd);
+        return true;
+    }
+    if (errno != EEXIST) {
+        err_errno(e, errno, "create", path);
+        return err_wrap(e, "store");
+    }
+    if (file_is_regular(path))
+        return true;
+    return err_set(e, ERR_INTERNAL, "store %s: not a regular file", path);
+}
+
+/* The log's index is shared memory: other machines do not see it. */
+static void warn_if_remote(const char *path)
+{
+    static const uint32_t REMOTE[] = {0x6969 /* NFS */, 0xff534d42 /* CIFS */,
+                                      0xfe534d42 /* SMB2 */};
+    struct statfs fs;
+
+    if (statfs(path, &fs) != 0)
+        return;
+    for (size_t i = 0; i < COUNT_OF(REMOTE); i++) {
+        if ((uint32_t)fs.f_type == REMOTE[i])
+            log_warn("store %s: on a network file system; use it from one machine only", path);
+    }
+}
+
+/* --- The store ----------------------------------------------------------------------------- */
+
+static void sqlite_submit(struct store *s, struct store_batch *b, struct deadline d,
+                          committed_fn *done, void *arg)
+{
+    struct err why = {0};
+
+    if (batch_check(b, &why))
+        sqlite_writer_submit(((struct sqlite_store *)s)->writer, b, d, done, arg);
+    else
+        done(STORE_LOST, NULL, &why, arg);
+}
+
+static void sqlite_close(struct store *base)
+{
+    struct sqlite_store *s = (struct sqlite_store *)base;
+
+    sqlite_writer_stop(s->writer);
+    sqlite_readers_close(&s->readers);
+    sqlite_conn_close(&s->first); /* the last one folds the log into the file */
+    free(s->path);
+    free(s);
+}
+
+static const struct store_ops SQLITE = {
+    .get = sqlite_get,
+    .scan = sqlite_scan,
+    .inventory = sqlite_inventory,
+    .submit = sqlite_submit,
+    .close = sqlite_close,
+    .prune = sqlite_prune,
+};
+
+/* Counting every allocation under one lock is of no use to us. */
+static void configure_once(void)
+{
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
+static bool start(struct sqlite_store *s, struct err *e)
+{
+    if (!sqlite_conn_open(&s->first, s->path, e))
+        return false;
+    if (!sqlite_schema_ready(&s->first, e)) {
+        sqlite_conn_close(&s->first);
+        return false;
+    }
+    s->writer = sqlite_writer_start(&s->first, s->clock);
+    if (s->writer)
+        return true;
+    sqlite_conn_close(&s->first);
+    return err_set(e, ERR_UNAVAILABLE, "store %s: cannot start the writer thread", s->path);
+}
+
+struct store *store_sqlite_open(const char *path, struct clock *clock, struct err *e)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    CLEANUP(arena_cleanup) struct arena *a = arena_new(&HEAP_USUAL);
+    char *full;
+
+    pthread_once(&once, configure_once);
+    if (!path_absolute(a, path, &full, e) || !ensure_dir(a, full, e) || !ensure_file(full, e))
+        return NULL;
+    warn_if_remote(full);
+    struct sqlite_store *s = xcalloc(1, sizeof(*s));
+    s->base = (struct store){&SQLITE, STORE_DURABLE | STORE_INVENTORY, "sqlite"};
+    s->path = xstrdup(full);
+    s->clock = clock;
+    sqlite_readers_init(&s->readers, s->path);
+    if (start(s, e))
+        return &s->base;
+    sqlite_readers_close(&s->readers);
+    free(s->path);
+    free(s);
+    return NULL;
+}

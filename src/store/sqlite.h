@@ -1,0 +1,149 @@
+/*
+ * The SQLite engine among its own files.
+ *
+ *   sqlite.c            the store as the rest of the house sees it; opening the file
+ *   sqlite_conn.c       one connection: pragmas, prepared statements, errors
+ *   sqlite_schema.c     what stands in the file; views for people who come with SQL
+ *   sqlite_write.c      one batch on one connection
+ *   sqlite_writer.c     the queue and the thread that commits it in groups
+ *   sqlite_read.c       reading connections; get and scan
+ *   sqlite_inventory.c  questions about certificates
+ *   sqlite_keep.c       work behind the commits: the index of names, pruning
+ */
+#pragma once
+
+#include <pthread.h>
+#include <sqlite3.h>
+
+#include "store/engine.h"
+
+enum stmt {
+    ST_BEGIN,
+    ST_COMMIT,
+    ST_ROLLBACK,
+    ST_KV_GET,
+    ST_KV_PUT,
+    ST_KV_REMOVE,
+    ST_KV_SCAN,
+    ST_BIG_GET,
+    ST_BIG_PUT,
+    ST_BIG_REMOVE,
+    ST_BIG_SCAN,
+    ST_CERT_GET,
+    ST_CERT_SCAN,
+    ST_CERT_ISSUE,
+    ST_CERT_SET_DER,
+    ST_CERT_SAVE_DATA,
+    ST_CERT_NAMES,
+    ST_CERT_REMOVE,
+    ST_CERT_REVOKE,
+    ST_CERT_UNREVOKE,
+    ST_DATA_GET,
+    ST_DATA_SCAN,
+    ST_DATA_SET,
+    ST_NAMES_BEHIND,
+    ST_NAMES_NEXT,
+    ST_NAME_ADD,
+    ST_NAME_REMOVE,
+    ST_NAMES_DONE,
+    ST_NAMES_STEP_BACK,
+    ST_KV_EXPIRED,
+    ST_BIG_PRUNE,
+    STMTS
+};
+
+/* --- One connection: one thread at a time ---------------------------------------------------- */
+
+struct conn {
+    sqlite3 *db;
+    const char *path; /* absolute; the store's */
+    struct conn *next;
+    struct deadline deadline; /* of the long query that runs */
+    int broken;               /* the SQLite code after which the connection should be made anew */
+    sqlite3_stmt *stmts[STMTS];
+};
+/* Of an existing file, without looking at what is in it. */
+bool sqlite_conn_open(struct conn *c, const char *path, struct err *e) CHECKED;
+void sqlite_conn_close(struct conn *c);
+/* SQL without result that takes no values. */
+bool sqlite_conn_exec(struct conn *c, const char *sql, struct err *e) CHECKED;
+bool sqlite_conn_number(struct conn *c, const char *sql, int64_t *value, struct err *e) CHECKED;
+/* The cached statement, reset; prepared when it is first wanted. */
+sqlite3_stmt *sqlite_conn_stmt(struct conn *c, enum stmt which, struct err *e) CHECKED;
+/* Steps a statement that yields no row, and resets it. */
+bool sqlite_conn_run(struct conn *c, sqlite3_stmt *st, struct err *e) CHECKED;
+bool sqlite_conn_do(struct conn *c, enum stmt which, struct err *e) CHECKED;
+/* One step.  *row: there is one, and the caller resets.  Else it is reset. */
+bool sqlite_conn_step(struct conn *c, sqlite3_stmt *st, bool *row, struct err *e) CHECKED;
+/* Turns what SQLite said last into the error; returns false. */
+bool sqlite_conn_fail(struct conn *c, int code, struct err *e);
+/* While it runs the query gives up when the deadline passes.  DEADLINE_NONE: no more. */
+void sqlite_conn_deadline(struct conn *c, struct deadline d);
+
+/* Borrowed until the statement is bound or reset again. */
+void sqlite_bind_blob(sqlite3_stmt *st, int at, struct slice value);
+void sqlite_bind_text(sqlite3_stmt *st, int at, struct slice value);
+void sqlite_bind_text_or_null(sqlite3_stmt *st, int at, struct slice value);
+/* Valid until the next step; never NULL, so that an empty value differs from no row. */
+struct slice sqlite_column(sqlite3_stmt *st, int at);
+
+/* Refuses what is not ours or newer; fills a new file. */
+bool sqlite_schema_ready(struct conn *c, struct err *e) CHECKED;
+
+/* --- Writing ------------------------------------------------------------------------------- */
+
+enum applied { APPLIED, APPLIED_REFUSED, APPLIED_FAILED };
+/* Within a transaction.  REFUSED: nothing of it was written. */
+enum applied batch_apply(struct conn *c, const struct store_batch *b, struct clock *clock,
+                         const struct store_op **refused, struct err *e) CHECKED;
+/* *found.p == NULL: no row.  Valid until *st is reset, which the caller does when *st is set. */
+bool sqlite_find(struct conn *c, enum table t, struct slice key, sqlite3_stmt **st,
+                 struct slice *found, struct err *e) CHECKED;
+/* The names of certificate `id`, with its common name and subject, into the index or out of it. */
+bool sqlite_names_write(struct conn *c, enum stmt how, int64_t id, struct slice names,
+                        struct slice common_name, struct slice subject, struct err *e) CHECKED;
+
+/* Work for the writing connection, within a transaction; may run again after a rollback. */
+typedef bool write_call(struct conn *c, void *arg, struct err *e);
+struct writer;
+struct writer *sqlite_writer_start(struct conn *c, struct clock *clock);
+void sqlite_writer_submit(struct writer *w, struct store_batch *b, struct deadline d,
+                          committed_fn *done, void *arg);
+/* Waits. */
+bool sqlite_writer_call(struct writer *w, write_call *call, void *arg, struct deadline d,
+                        struct err *e) CHECKED;
+/* Commits what is queued and ends the thread.  The connection stays the caller's. */
+void sqlite_writer_stop(struct writer *w);
+
+/* --- Reading ------------------------------------------------------------------------------- */
+
+#define READERS_MAX 16
+struct readers {
+    pthread_mutex_t lock;
+    pthread_cond_t given;
+    const char *path;
+    struct conn *idle;
+    unsigned open;
+};
+void sqlite_readers_init(struct readers *r, const char *path);
+struct conn *sqlite_reader_take(struct readers *r, struct deadline d, struct err *e) CHECKED;
+void sqlite_reader_give(struct readers *r, struct conn *c);
+void sqlite_readers_close(struct readers *r);
+
+struct sqlite_store {
+    struct store base;
+    char *path;
+    struct clock *clock;
+    struct conn first; /* the writing connection */
+    struct writer *writer;
+    struct readers readers;
+};
+bool sqlite_get(struct store *s, enum table t, struct slice key, struct arena *a,
+                struct slice *value, struct deadline d, struct err *e) CHECKED;
+bool sqlite_scan(struct store *s, enum table t, struct slice after, unsigned limit, visit_fn *visit,
+                 void *arg, struct deadline d, struct err *e) CHECKED;
+bool sqlite_inventory(struct store *s, const struct inventory_query *q, inventory_fn *visit,
+                      void *arg, struct deadline d, struct err *e) CHECKED;
+bool sqlite_prune(struct store *s, int64_t now, uint64_t *removed, struct err *e) CHECKED;
+/* Until no certificate is missing in the index of names. */
+bool sqlite_names_catch_up(struct sqlite_store *s, struct deadline d, struct err *e) CHECKED;

@@ -1,0 +1,306 @@
+/*
+ * One batch on one connection, inside the writer's transaction.  First every expectation, then
+ * every write: a refused batch has written nothing, so no savepoint is needed to take it back.
+ *
+ * Certificates make two tables special.  A key of x509_certs or x509_certs_data is looked for in
+ * the row of that serial first, then among the keys and values; a put changes the row if there is
+ * one; a remove takes both away.
+ */
+#include "store/sqlite.h"
+
+/* Where a table's rows stand besides its keys and values: in certificates, or nowhere. */
+static bool in_certificates(enum table t)
+{
+    return t == TABLE_X509_CERTS || t == TABLE_X509_CERTS_DATA;
+}
+
+static bool find_with(struct conn *c, enum stmt which, int id, struct slice key, sqlite3_stmt **out,
+                      struct slice *found, struct err *e)
+{
+    sqlite3_stmt *st = sqlite_conn_stmt(c, which, e);
+    bool row;
+
+    if (!st)
+        return false;
+    if (id == 0) {
+        sqlite_bind_text(st, 1, key);
+    } else {
+        sqlite3_bind_int(st, 1, id);
+        sqlite_bind_blob(st, 2, key);
+    }
+    if (!sqlite_conn_step(c, st, &row, e))
+        return false;
+    if (!row)
+        return true;
+    *out = st;
+    *found = sqlite_column(st, 0);
+    return true;
+}
+
+bool sqlite_find(struct conn *c, enum table t, struct slice key, sqlite3_stmt **st,
+                 struct slice *found, struct err *e)
+{
+    const struct table_info *info = &TABLE_INFO[t];
+    enum stmt of_row = t == TABLE_X509_CERTS ? ST_CERT_GET : ST_DATA_GET;
+
+    *st = NULL;
+    *found = SLICE_NONE;
+    if (in_certificates(t) && !find_with(c, of_row, 0, key, st, found, e))
+        return false;
+    if (*st)
+        return true;
+    return find_with(c, info->big ? ST_BIG_GET : ST_KV_GET, info->id, key, st, found, e);
+}
+
+/* --- Expectations -------------------------------------------------------------------------- */
+
+static bool check(struct conn *c, const struct store_op *op, bool *holds, struct err *e)
+{
+    sqlite3_stmt *st;
+    struct slice found;
+
+    *holds = true;
+    if (op->expect == EXPECT_ANY)
+        return true;
+    if (!sqlite_find(c, op->table, op->key, &st, &found, e))
+        return false;
+    *holds = batch_op_holds(op, found);
+    if (st)
+        sqlite3_reset(st);
+    return true;
+}
+
+/* --- Keys and values ----------------------------------------------------------------------- */
+
+static bool kv_put(struct conn *c, const struct store_op *op, struct err *e)
+{
+    const struct table_info *info = &TABLE_INFO[op->table];
+    sqlite3_stmt *st = sqlite_conn_stmt(c, info->big ? ST_BIG_PUT : ST_KV_PUT, e);
+
+    if (!st)
+        return false;
+    sqlite3_bind_int(st, 1, info->id);
+    sqlite_bind_blob(st, 2, op->key);
+    sqlite_bind_blob(st, 3, op->value);
+    if (op->expires)
+        sqlite3_bind_int64(st, 4, op->expires);
+    else
+        sqlite3_bind_null(st, 4);
+    return sqlite_conn_run(c, st, e);
+}
+
+static bool kv_remove(struct conn *c, const struct store_op *op, struct err *e)
+{
+    const struct table_info *info = &TABLE_INFO[op->table];
+    sqlite3_stmt *st = sqlite_conn_stmt(c, info->big ? ST_BIG_REMOVE : ST_KV_REMOVE, e);
+
+    if (!st)
+        return false;
+    sqlite3_bind_int(st, 1, info->id);
+    sqlite_bind_blob(st, 2, op->key);
+    return sqlite_conn_run(c, st, e);
+}
+
+/* A statement that takes a serial and no more. */
+static bool by_serial(struct conn *c, enum stmt which, struct slice serial, struct err *e)
+{
+    sqlite3_stmt *st = sqlite_conn_stmt(c, which, e);
+
+    if (!st)
+        return false;
+    sqlite_bind_text(st, 1, serial);
+    return sqlite_conn_run(c, st, e);
+}
+
+/* --- Certificates -------------------------------------------------------------------------- */
+
+static bool issue(struct conn *c, const struct issued *i, struct err *e)
+{
+    sqlite3_stmt *st = sqlite_conn_stmt(c, ST_CERT_ISSUE, e);
+
+    if (!st)
+        return false;
+    sqlite_bind_text(st, 1, i->serial);
+    sqlite_bind_blob(st, 2, i->der);
+    if (i->data.n)
+        sqlite_bind_blob(st, 3, i->data);
+    else
+        sqlite3_bind_null(st, 3);
+    for (int n = 3; n < ISSUED_TEXTS; n++)
+        sqlite_bind_text_or_null(st, n + 1, *issued_text(i, (size_t)n));
+    sqlite3_bind_int64(st, ISSUED_TEXTS + 1, i->not_before);
+    sqlite3_bind_int64(st, ISSUED_TEXTS + 2, i->not_after);
+    sqlite3_bind_int64(st, ISSUED_TEXTS + 3, i->issued_at);
+    return sqlite_conn_run(c, st, e);
+}
+
+static bool mark_revoked(struct conn *c, struct slice serial, const struct revoked *r,
+                         struct err *e)
+{
+    sqlite3_stmt *st = sqlite_conn_stmt(c, ST_CERT_REVOKE, e);
+
+    if (!st)
+        return false;
+    sqlite_bind_text(st, 1, serial);
+    sqlite3_bind_int64(st, 2, r->at > 0 ? r->at : 1); /* 0 would mean: not */
+    sqlite3_bind_int(st, 3, r->reason_code);
+    sqlite_bind_text_or_null(st, 4, r->reason);
+    return sqlite_conn_run(c, st, e);
+}
+
+/* A revocation that comes as a bare record: the certificate's row shall show it too. */
+static bool put_revocation(struct conn *c, const struct store_op *op, struct clock *clock,
+                           struct err *e)
+{
+    CLEANUP(arena_cleanup) struct arena *a = arena_new(&HEAP_USUAL);
+    struct revoked r = {.serial = op->key};
+
+    store_revoked_from_record(&r, a, op->value, clock->now(clock).sec);
+    return kv_put(c, op, e) && mark_revoked(c, op->key, &r, e);
+}
+
+/* Into the row of that serial if there is one, else as it came. */
+static bool put_certificate(struct conn *c, const struct store_op *op, struct err *e)
+{
+    sqlite3_stmt *st =
+        sqlite_conn_stmt(c, op->table == TABLE_X509_CERTS ? ST_CERT_SET_DER : ST_DATA_SET, e);
+
+    if (!st)
+        return false;
+    sqlite_bind_text(st, 1, op->key);
+    sqlite_bind_blob(st, 2, op->value);
+    if (!sqlite_conn_run(c, st, e))
+        return false;
+    return sqlite3_changes(c->db) > 0 || kv_put(c, op, e);
+}
+
+static bool unname(struct conn *c, struct slice serial, struct err *e)
+{
+    sqlite3_stmt *st = sqlite_conn_stmt(c, ST_CERT_NAMES, e);
+    bool row;
+
+    if (!st)
+        return false;
+    sqlite_bind_text(st, 1, serial);
+    if (!sqlite_conn_step(c, st, &row, e))
+        return false;
+    if (!row)
+        return true;
+    bool ok =
+        sqlite_names_write(c, ST_NAME_REMOVE, sqlite3_column_int64(st, 0), sqlite_column(st, 1),
+                           sqlite_column(st, 2), sqlite_column(st, 3), e);
+    sqlite3_reset(st);
+    return ok;
+}
+
+/* The data record is a row of another table to everybody else: it stays. */
+static bool remove_certificate(struct conn *c, const struct store_op *op, struct err *e)
+{
+    sqlite3_stmt *st = sqlite_conn_stmt(c, ST_CERT_SAVE_DATA, e);
+
+    if (!st)
+        return false;
+    sqlite_bind_text(st, 1, op->key);
+    sqlite3_bind_int(st, 2, TABLE_INFO[TABLE_X509_CERTS_DATA].id);
+    return sqlite_conn_run(c, st, e) && unname(c, op->key, e) &&
+           by_serial(c, ST_CERT_REMOVE, op->key, e) && sqlite_conn_do(c, ST_NAMES_STEP_BACK, e) &&
+           kv_remove(c, op, e);
+}
+
+static bool remove_data(struct conn *c, const struct store_op *op, struct err *e)
+{
+    sqlite3_stmt *st = sqlite_conn_stmt(c, ST_DATA_SET, e);
+
+    if (!st)
+        return false;
+    sqlite_bind_text(st, 1, op->key);
+    sqlite3_bind_null(st, 2);
+    return sqlite_conn_run(c, st, e) && kv_remove(c, op, e);
+}
+
+/* --- Ops ----------------------------------------------------------------------------------- */
+
+static bool apply_put(struct conn *c, const struct store_op *op, struct clock *clock, struct err *e)
+{
+    if (op->table == TABLE_REVOKED_X509_CERTS)
+        return put_revocation(c, op, clock, e);
+    return in_certificates(op->table) ? put_certificate(c, op, e) : kv_put(c, op, e);
+}
+
+static bool apply_remove(struct conn *c, const struct store_op *op, struct err *e)
+{
+    switch (op->table) {
+    case TABLE_X509_CERTS:
+        return remove_certificate(c, op, e);
+    case TABLE_X509_CERTS_DATA:
+        return remove_data(c, op, e);
+    case TABLE_REVOKED_X509_CERTS:
+        return kv_remove(c, op, e) && by_serial(c, ST_CERT_UNREVOKE, op->key, e);
+    default:
+        return kv_remove(c, op, e);
+    }
+}
+
+static bool apply_op(struct conn *c, const struct store_op *op, struct clock *clock, struct err *e)
+{
+    switch (op->kind) {
+    case OP_PUT:
+        return apply_put(c, op, clock, e);
+    case OP_REMOVE:
+        return apply_remove(c, op, e);
+    case OP_ISSUE:
+        return issue(c, op->issued, e);
+    case OP_REVOKE:
+        return kv_put(c, op, e) && mark_revoked(c, op->key, op->revoked, e);
+    }
+    return err_set(e, ERR_INTERNAL, "store %s: op %d does not exist", c->path, (int)op->kind);
+}
+
+enum applied batch_apply(struct conn *c, const struct store_batch *b, struct clock *clock,
+                         const struct store_op **refused, struct err *e)
+{
+    bool holds = true;
+
+    for (const struct store_op *op = b->first; op; op = op->next) {
+        if (!check(c, op, &holds, e))
+            return APPLIED_FAILED;
+        if (!holds) {
+            *refused = op;
+            return APPLIED_REFUSED;
+        }
+    }
+    for (const struct store_op *op = b->first; op; op = op->next) {
+        if (!apply_op(c, op, clock, e))
+            return APPLIED_FAILED;
+    }
+    return APPLIED;
+}
+
+/* --- The index of names -------------------------------------------------------------------- */
+
+static bool name_write(struct conn *c, sqlite3_stmt *st, int64_t id, struct slice type,
+                       struct slice value, struct err *e)
+{
+    if (slice_empty(value))
+        return true;
+    sqlite_bind_text(st, 1, value);
+    sqlite_bind_text(st, 2, type);
+    sqlite3_bind_int64(st, 3, id);
+    return sqlite_conn_run(c, st, e);
+}
+
+bool sqlite_names_write(struct conn *c, enum stmt how, int64_t id, struct slice names,
+                        struct slice common_name, struct slice subject, struct err *e)
+{
+    sqlite3_stmt *st = sqlite_conn_stmt(c, how, e);
+    struct slice type, value;
+
+    if (!st)
+        return false;
+    while (issued_name_next(&names, &type, &value)) {
+        if (!name_write(c, st, id, type, value, e))
+            return false;
+    }
+    return name_write(c, st, id, SLICE("cn"), common_name, e) &&
+           name_write(c, st, id, SLICE("subject"), subject, e);
+}

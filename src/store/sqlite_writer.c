@@ -1,0 +1,297 @@
+/*
+ * The writer: one thread, one connection.  It takes everything that has queued up, runs it as one
+ * transaction, commits once, and tells everybody: the cost of an fsync is shared by all who came
+ * during the one before.  There is no waiting for company.
+ *
+ * Nothing is told before its commit.  When a write fails, the group is rolled back and run again
+ * one by one, so that only the guilty one fails.  When the commit itself fails nobody can be
+ * guilty, and all are lost.  After a failure that may lie in the connection it is made anew; so a
+ * disk that has room again is used again, without a restart.
+ */
+#include <signal.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "store/sqlite.h"
+
+#define GROUP_MAX 256
+#define QUEUE_MAX 4096
+
+struct write_job {
+    struct write_job *next;
+    struct store_batch *batch; /* NULL: a call */
+    write_call *call;
+    void *call_arg;
+    struct deadline deadline;
+    committed_fn *done;
+    void *arg;
+
+    enum committed outcome;
+    const struct store_op *refused;
+    struct err why;
+};
+
+struct writer {
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t work;
+    struct write_job *first, *last;
+    unsigned queued;
+    bool waiting, stopping;
+
+    /* The thread's own. */
+    struct conn *conn;
+    struct clock *clock;
+    struct write_job *group[GROUP_MAX];
+    bool lost; /* the last group failed: said once in the log, and once when it works again */
+};
+
+/* --- The queue ----------------------------------------------------------------------------- */
+
+static bool enqueue(struct writer *w, struct write_job *job, struct err *e)
+{
+    bool ok = true;
+
+    pthread_mutex_lock(&w->lock);
+    if (w->stopping)
+        ok = err_set(e, ERR_UNAVAILABLE, "store: closing");
+    else if (w->queued >= QUEUE_MAX)
+        ok = err_set(e, ERR_UNAVAILABLE, "store: %d commits are waiting already", QUEUE_MAX);
+    if (ok) {
+        *(w->last ? &w->last->next : &w->first) = job;
+        w->last = job;
+        w->queued++;
+        if (w->waiting)
+            pthread_cond_signal(&w->work);
+    }
+    pthread_mutex_unlock(&w->lock);
+    return ok;
+}
+
+/* 0: stopping, and nothing is left. */
+static unsigned dequeue(struct writer *w)
+{
+    unsigned n = 0;
+
+    pthread_mutex_lock(&w->lock);
+    while (!w->first && !w->stopping) {
+        w->waiting = true;
+        pthread_cond_wait(&w->work, &w->lock);
+        w->waiting = false;
+    }
+    for (; w->first && n < GROUP_MAX; n++) {
+        w->group[n] = w->first;
+        w->first = w->first->next;
+        w->group[n]->next = NULL;
+    }
+    if (!w->first)
+        w->last = NULL;
+    w->queued -= n;
+    pthread_mutex_unlock(&w->lock);
+    return n;
+}
+
+static void submit(struct writer *w, const struct write_job *from)
+{
+    struct write_job *job = xmalloc(sizeof(*job));
+
+    *job = *from;
+    if (enqueue(w, job, &job->why))
+        return;
+    job->done(STORE_LOST, NULL, &job->why, job->arg);
+    free(job);
+}
+
+void sqlite_writer_submit(struct writer *w, struct store_batch *b, struct deadline d,
+                          committed_fn *done, void *arg)
+{
+    submit(w, &(struct write_job){.batch = b, .deadline = d, .done = done, .arg = arg});
+}
+
+bool sqlite_writer_call(struct writer *w, write_call *call, void *arg, struct deadline d,
+                        struct err *e)
+{
+    struct commit_wait wait;
+
+    commit_wait_begin(&wait);
+    submit(
+        w,
+        &(struct write_job){
+            .call = call, .call_arg = arg, .deadline = d, .done = commit_wait_done, .arg = &wait});
+    return commit_wait_end(&wait, e);
+}
+
+/* --- One transaction ----------------------------------------------------------------------- */
+
+enum verdict {
+    VERDICT_COMMITTED,
+    VERDICT_NO_BEGIN,  /* locked, or the file is gone: would fail for each of them */
+    VERDICT_BAD_WRITE, /* one of them cannot be written */
+    VERDICT_NO_COMMIT,
+};
+
+static void roll_back(struct conn *c)
+{
+    if (sqlite3_get_autocommit(c->db))
+        return; /* SQLite did it */
+    if (!sqlite_conn_do(c, ST_ROLLBACK, NULL) && !c->broken)
+        c->broken = SQLITE_ERROR;
+}
+
+/* False: a write failed. */
+static bool run_job(struct writer *w, struct write_job *job)
+{
+    job->why = (struct err){0};
+    job->outcome = STORE_COMMITTED;
+    if (!deadline_ok(job->deadline, &job->why)) {
+        job->outcome = STORE_LOST;
+        return true;
+    }
+    if (!job->batch)
+        return job->call(w->conn, job->call_arg, &job->why);
+    enum applied how = batch_apply(w->conn, job->batch, w->clock, &job->refused, &job->why);
+    if (how == APPLIED_REFUSED)
+        job->outcome = STORE_REFUSED;
+    return how != APPLIED_FAILED;
+}
+
+static enum verdict transaction(struct writer *w, struct write_job **jobs, unsigned n,
+                                struct err *e)
+{
+    struct conn *c = w->conn;
+
+    if (!sqlite_conn_do(c, ST_BEGIN, e))
+        return VERDICT_NO_BEGIN;
+    for (unsigned i = 0; i < n; i++) {
+        if (run_job(w, jobs[i]))
+            continue;
+        err_move(e, &jobs[i]->why);
+        roll_back(c);
+        return VERDICT_BAD_WRITE;
+    }
+    if (sqlite_conn_do(c, ST_COMMIT, e))
+        return VERDICT_COMMITTED;
+    roll_back(c);
+    return VERDICT_NO_COMMIT;
+}
+
+static void lose(struct write_job **jobs, unsigned n, const struct err *why)
+{
+    for (unsigned i = 0; i < n; i++) {
+        jobs[i]->outcome = STORE_LOST;
+        jobs[i]->refused = NULL;
+        err_move(&jobs[i]->why, why);
+    }
+}
+
+/* --- Groups -------------------------------------------------------------------------------- */
+
+static bool connection_ready(struct writer *w, struct err *e)
+{
+    struct conn *c = w->conn;
+
+    if (c->db && !c->broken)
+        return true;
+    sqlite_conn_close(c);
+    return sqlite_conn_open(c, c->path, e) && sqlite_schema_ready(c, e);
+}
+
+/* A connection that was not made, or not wholly, is tried again by the next. */
+static bool connect_again(struct writer *w, struct err *e)
+{
+    if (connection_ready(w, e))
+        return true;
+    sqlite_conn_close(w->conn);
+    return false;
+}
+
+static bool one_by_one(struct writer *w, unsigned n, struct err *e)
+{
+    bool all = true;
+
+    for (unsigned i = 0; i < n; i++) {
+        enum verdict v =
+            connect_again(w, e) ? transaction(w, &w->group[i], 1, e) : VERDICT_NO_BEGIN;
+        if (v == VERDICT_COMMITTED)
+            continue;
+        all = false;
+        bool hopeless = v == VERDICT_NO_BEGIN;
+        lose(&w->group[i], hopeless ? n - i : 1, e);
+        if (hopeless)
+            break;
+    }
+    return all;
+}
+
+static bool run_group(struct writer *w, unsigned n, struct err *e)
+{
+    if (!connect_again(w, e)) {
+        lose(w->group, n, e);
+        return false;
+    }
+    enum verdict v = transaction(w, w->group, n, e);
+    if (v == VERDICT_COMMITTED)
+        return true;
+    if (v == VERDICT_BAD_WRITE && n > 1)
+        return one_by_one(w, n, e);
+    lose(w->group, n, e);
+    return false;
+}
+
+static void say(struct writer *w, bool ok, const struct err *why)
+{
+    if (!ok && !w->lost)
+        log_error("%s", why->text);
+    if (ok && w->lost)
+        log_line("store %s: works again", w->conn->path);
+    w->lost = !ok;
+}
+
+static void *writer_main(void *arg)
+{
+    struct writer *w = arg;
+
+    for (unsigned n; (n = dequeue(w)) > 0;) {
+        struct err why = {0};
+        say(w, run_group(w, n, &why), &why);
+        for (unsigned i = 0; i < n; i++) {
+            struct write_job *job = w->group[i];
+            bool told = job->outcome == STORE_LOST;
+            job->done(job->outcome, job->refused, told ? &job->why : NULL, job->arg);
+            free(job);
+        }
+    }
+    return NULL;
+}
+
+struct writer *sqlite_writer_start(struct conn *c, struct clock *clock)
+{
+    struct writer *w = xcalloc(1, sizeof(*w));
+
+    w->conn = c;
+    w->clock = clock;
+    pthread_mutex_init(&w->lock, NULL);
+    pthread_cond_init(&w->work, NULL);
+    /* Signals are for the threads that wait for them. */
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failed = pthread_create(&w->thread, NULL, writer_main, w);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!failed)
+        return w;
+    free(w);
+    return NULL;
+}
+
+void sqlite_writer_stop(struct writer *w)
+{
+    pthread_mutex_lock(&w->lock);
+    w->stopping = true;
+    pthread_cond_signal(&w->work);
+    pthread_mutex_unlock(&w->lock);
+    pthread_join(w->thread, NULL);
+    pthread_mutex_destroy(&w->lock);
+    pthread_cond_destroy(&w->work);
+    free(w);
+}

@@ -1,0 +1,190 @@
+/*
+ * Storage: tables, keys and values are bytes, as the reference has them.  A missing row, NULL and
+ * the empty value all satisfy "absent"; get still tells a missing row (p == NULL) from an empty
+ * value, because a revocation counts by its key alone.  We never write an empty value.
+ *
+ * A transaction is a value: all expectations of a batch hold and all its operations happen, or
+ * nothing does.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+
+enum table {
+    TABLE_X509_CERTS,
+    TABLE_X509_CERTS_DATA,
+    TABLE_REVOKED_X509_CERTS,
+    TABLE_X509_CRL,
+    TABLE_REVOKED_SSH_CERTS,
+    TABLE_USED_OTT,
+    TABLE_SSH_CERTS,
+    TABLE_SSH_HOSTS,
+    TABLE_SSH_USERS,
+    TABLE_SSH_HOST_PRINCIPALS,
+    TABLE_ACME_ACCOUNTS,
+    TABLE_ACME_KEY_ACCOUNT_INDEX,
+    TABLE_ACME_ACCOUNT_ORDERS_INDEX,
+    TABLE_ACME_ORDERS,
+    TABLE_ACME_AUTHZS,
+    TABLE_ACME_CHALLENGES,
+    TABLE_ACME_CERTS,
+    TABLE_ACME_SERIAL_CERTS_INDEX,
+    TABLE_NONCES,
+    TABLE_ACME_EAB_KEYS,
+    TABLE_ACME_EAB_REFERENCE_INDEX,
+    TABLE_ACME_EAB_PROVISIONER_INDEX,
+    TABLE_WIRE_DPOP,
+    TABLE_WIRE_OIDC,
+    TABLE_ADMINS,
+    TABLE_PROVISIONERS,
+    TABLE_POLICIES,
+    TABLES
+};
+const char *table_name(enum table t); /* "x509_certs" */
+bool table_find(struct slice name, enum table *t) CHECKED;
+
+enum expect { EXPECT_ANY, EXPECT_ABSENT, EXPECT_PRESENT, EXPECT_VALUE };
+
+/* What a failed expectation means to the requester; static. */
+struct refusal {
+    enum err_kind kind;
+    const char *code, *text;
+};
+extern const struct refusal STORE_RUN_AGAIN; /* kind ERR_CHANGED */
+
+/* A certificate that was issued: one row. */
+struct issued {
+    struct slice serial; /* decimal */
+    struct slice der;
+    struct slice data;                 /* x509_certs_data record; n == 0: none */
+    struct slice subject, common_name; /* for the inventory */
+    struct slice fingerprint;          /* SHA-256 hex */
+    struct slice key_type;             /* "ECDSA P-256" */
+    struct slice names;                /* "dns:a.example\nip:10.0.0.1\n…": SANs, one a line */
+    struct slice provisioner_id, provisioner_name, provisioner_type;
+    struct slice renewed_from;                /* decimal serial or empty */
+    int64_t not_before, not_after, issued_at; /* Unix seconds */
+};
+struct revoked {
+    struct slice serial;
+    struct slice record; /* JSON of revoked_x509_certs */
+    int64_t at;
+    int reason_code;
+    struct slice reason;
+};
+
+enum op_kind { OP_PUT, OP_REMOVE, OP_ISSUE, OP_REVOKE };
+struct store_op {
+    enum op_kind kind;
+    enum table table;
+    enum expect expect;
+    struct slice key, value, old;
+    const struct issued *issued;
+    const struct revoked *revoked;
+    const struct refusal *refusal;
+    int64_t expires; /* Unix seconds after which the row may be pruned; 0: never */
+    bool keep;       /* stands even if the request fails later or is run again */
+    struct store_op *next;
+};
+struct store_batch {
+    struct store_op *first, *last;
+    size_t n;
+    struct arena *arena;
+};
+/* Keys and values are borrowed until the commit has ended.  A key is never empty; a batch names a
+ * (table, key) once, else it is lost with ERR_INTERNAL.  if_there, if_missing NULL: insert and
+ * swap are refused with STORE_RUN_AGAIN, remove and revoke expect nothing. */
+void batch_put(struct store_batch *b, enum table t, struct slice key, struct slice value);
+void batch_insert(struct store_batch *b, enum table t, struct slice key, struct slice value,
+                  const struct refusal *if_there);
+/* old: the raw bytes that were read (empty: absent).  An empty new value removes the row. */
+void batch_swap(struct store_batch *b, enum table t, struct slice key, struct slice old,
+                struct slice value);
+void batch_remove(struct store_batch *b, enum table t, struct slice key,
+                  const struct refusal *if_missing);
+/* A serial that is taken is refused with STORE_RUN_AGAIN: the next run draws another one. */
+void batch_issue(struct store_batch *b, const struct issued *i);
+void batch_revoke(struct store_batch *b, const struct revoked *r, const struct refusal *if_there);
+/* Of the last op; every put says anew whether and when its row may go.  Certificates stay. */
+void batch_expires(struct store_batch *b, int64_t unix_seconds);
+void batch_keep(struct store_batch *b); /* the last op */
+/* Drops all ops but the kept ones. */
+void batch_drop_unkept(struct store_batch *b);
+void batch_clear(struct store_batch *b);
+
+enum committed {
+    STORE_COMMITTED,
+    STORE_REFUSED, /* `refused` is the op whose expectation failed; its refusal is never NULL */
+    STORE_LOST,    /* not committed (disk full, locked, I/O) */
+    STORE_UNKNOWN  /* the connection broke in commit */
+};
+/* On the writer's thread: short, must not wait for this store and not close it; may submit.
+ * why: with LOST and UNKNOWN. */
+typedef void committed_fn(enum committed, const struct store_op *refused, const struct err *why,
+                          void *arg);
+
+/* Rows in key order after `after` (n == 0: from the start), at most limit (0: all).  Return false
+ * to stop.  Key and value are valid during the call. */
+typedef bool visit_fn(struct slice key, struct slice value, void *arg);
+
+struct inventory_query {
+    int64_t expiring_before;                        /* 0: any */
+    int64_t issued_since;                           /* 0: any */
+    struct slice provisioner, san, subject, serial; /* empty: any */
+    bool only_revoked, only_active;
+    struct slice after; /* serial to continue behind, in not_after order */
+    int64_t after_not_after;
+    unsigned limit; /* 0: all */
+};
+struct inventory_row {
+    struct slice serial, subject, common_name, names, fingerprint, key_type;
+    struct slice provisioner_id, provisioner_name, provisioner_type, renewed_from, reason;
+    int64_t not_before, not_after, issued_at, revoked_at; /* revoked_at 0: not */
+    int reason_code;
+    struct slice der;
+};
+typedef bool inventory_fn(const struct inventory_row *row, void *arg);
+
+enum store_caps { STORE_DURABLE = 1, STORE_SHARED = 2, STORE_INVENTORY = 4 };
+struct store;
+struct store_ops {
+    /* *value.p == NULL: no such row. */
+    bool (*get)(struct store *, enum table, struct slice key, struct arena *, struct slice *value,
+                struct deadline, struct err *);
+    bool (*scan)(struct store *, enum table, struct slice after, unsigned limit, visit_fn *, void *,
+                 struct deadline, struct err *);
+    bool (*inventory)(struct store *, const struct inventory_query *, inventory_fn *, void *,
+                      struct deadline, struct err *);
+    /* done is called exactly once, maybe on another thread, maybe before submit returns. */
+    void (*submit)(struct store *, struct store_batch *, struct deadline, committed_fn *done,
+                   void *arg);
+    void (*close)(struct store *);
+    /* Removes rows whose `expires` passed before now; how many.  Bounded work: to be called again
+     * and again.  SQLite also goes on with its index of names here. */
+    bool (*prune)(struct store *, int64_t now, uint64_t *removed, struct err *);
+};
+struct store {
+    const struct store_ops *ops;
+    unsigned caps;
+    const char *name; /* "sqlite", "memory" */
+};
+bool store_get(struct store *s, enum table t, struct slice key, struct arena *a,
+               struct slice *value, struct deadline d, struct err *e) CHECKED;
+/* submit and wait; the refusal becomes the error. For those without a frame. */
+bool store_commit(struct store *s, struct store_batch *b, struct deadline d, struct err *e) CHECKED;
+void store_close(struct store *s);
+
+/* Also the engine of a CA without `db`: keeps used tokens (until they expire) and drops
+ * certificates; no caps.  keep_everything: for tests, every table, DURABLE (in name only) and
+ * INVENTORY. */
+struct store *store_memory_open(bool keep_everything, struct clock *clock);
+/* path: file; its directory must exist (created 0700 when the parent exists).  File 0600.
+ * WAL, synchronous=FULL, one writer thread with group commit. */
+struct store *store_sqlite_open(const char *path, struct clock *clock, struct err *e) CHECKED;
+/* A wrapper for tests: fails the nth submit (from 1) in the way given, then passes through.
+ * REFUSED: the first op that expects something; UNKNOWN: committed inside, but nobody knows.
+ * Closes the inner store. */
+struct store *store_faulty(struct store *inner, unsigned nth, enum committed how);
