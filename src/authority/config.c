@@ -199,6 +199,35 @@ static void set_default(struct json *object, struct arena *a, const char *name, 
         json_set(object, a, name, value);
 }
 
+/* Lists that a lone text may stand for are written as what they mean; what is absent shows the
+ * value that is in force. */
+static void set_texts(struct json *object, struct arena *a, const char *name,
+                      const struct texts *texts)
+{
+    const struct json *there = json_get(object, name);
+    struct json *list = json_make_list(a);
+
+    if (there && there->kind == JSON_LIST)
+        return;
+    for (size_t i = 0; i < texts->n; i++) {
+        if (texts->v[i].n > 0)
+            json_append(list, json_make_text(a, texts->v[i]));
+    }
+    json_set(object, a, name, list->n > 0 ? list : json_make_null(a));
+}
+
+static void set_files_and_names(struct json *tree, struct arena *a, const struct config *c)
+{
+    static const char *const TEXTS[] = {"root", "crt", "key", "address", "insecureAddress"};
+
+    if (c->root.n == 1)
+        json_set(tree, a, "root", json_make_text(a, c->root.v[0]));
+    for (size_t i = 0; i < COUNT_OF(TEXTS); i++)
+        set_default(tree, a, TEXTS[i], json_make_text(a, SLICE("")));
+    set_texts(tree, a, "federatedRoots", &c->federated_roots);
+    set_texts(tree, a, "dnsNames", &c->dns_names);
+}
+
 bool config_save(struct arena *a, const struct config *c, struct json *tree, struct err *e)
 {
     static const char *const TOP[] = {"root",
@@ -245,8 +274,7 @@ bool config_save(struct arena *a, const struct config *c, struct json *tree, str
         authority = json_make_object(a);
         json_set(tree, a, "authority", authority);
     }
-    set_default(tree, a, "federatedRoots", json_make_null(a));
-    set_default(tree, a, "insecureAddress", json_make_text(a, SLICE("")));
+    set_files_and_names(tree, a, c);
     set_default(tree, a, "commonName", json_make_text(a, c->common_name));
     set_default(tree, a, "tls", shape_tree(&CONFIG_TLS_SHAPE, &c->tls, a));
     set_default(authority, a, "template", json_make_object(a));

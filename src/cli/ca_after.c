@@ -8,104 +8,16 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
-#include <spawn.h>
-#include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/file.h"
 #include "cli/ca_renew.h"
+#include "cli/program.h"
 
 #define PID_LEAST    2
 #define PID_TEXT_MAX 64
 
-extern char **environ;
-
-/* --- Words
- * ------------------------------------------------------------------------------------------ */
-
-struct words {
-    struct slice in;
-    size_t at;
-    struct buf word;
-    bool began; /* also an empty word, '' */
-};
-
-static bool take_single(struct words *w, struct err *e)
-{
-    struct slice rest = slice_from(w->in, w->at);
-    size_t end = slice_find(rest, '\'');
-
-    if (end == rest.n)
-        return err_set(e, ERR_MALFORMED, "a single quote is not closed");
-    buf_put(&w->word, slice_sub(rest, 0, end));
-    w->at += end + 1;
-    return true;
-}
-
-static bool take_double(struct words *w, struct err *e)
-{
-    while (w->at < w->in.n) {
-        uint8_t c = w->in.p[w->at++];
-        if (c == '"')
-            return true;
-        uint8_t next = w->at < w->in.n ? w->in.p[w->at] : 0;
-        if (c == '\\' && (next == '"' || next == '\\')) {
-            c = next;
-            w->at++;
-        }
-        buf_byte(&w->word, c);
-    }
-    return err_set(e, ERR_MALFORMED, "a double quote is not closed");
-}
-
-static bool take_part(struct words *w, struct err *e)
-{
-    uint8_t c = w->in.p[w->at++];
-
-    w->began = true;
-    if (c == '\'')
-        return take_single(w, e);
-    if (c == '"')
-        return take_double(w, e);
-    if (c == '\\') {
-        if (w->at == w->in.n)
-            return err_set(e, ERR_MALFORMED, "nothing follows the last backslash");
-        c = w->in.p[w->at++];
-    }
-    buf_byte(&w->word, c);
-    return true;
-}
-
-static bool is_blank(uint8_t c)
-{
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
-bool split_words(struct arena *a, struct slice text, char ***argv, size_t *n, struct err *e)
-{
-    struct words w = {.in = text};
-    char **list = arena_array(a, text.n / 2 + 2, sizeof(*list));
-
-    *n = 0;
-    while (w.at < text.n) {
-        if (is_blank(text.p[w.at])) {
-            w.at++;
-            continue;
-        }
-        w.word = buf_new(a, text.n + 1);
-        while (w.at < text.n && !is_blank(text.p[w.at]))
-            if (!take_part(&w, e))
-                return err_wrap(e, "command '%.*s'", SLICE_ARG(text));
-        list[(*n)++] = arena_cstr(a, buf_slice(&w.word));
-    }
-    *argv = list;
-    return *n > 0 || err_set(e, ERR_MALFORMED, "command '%.*s' has no words", SLICE_ARG(text));
-}
-
-/* --- Flags
- * ------------------------------------------------------------------------------------------- */
+/* --- Flags ----------------------------------------------------------------------------------- */
 
 const struct flag FLAGS_AFTER[] = {
     {"pid", FLAG_INT, "<pid>", "Signal the process <pid> after the certificate was written.", NULL,
@@ -141,12 +53,11 @@ bool renew_after_flags(struct invocation *inv, struct renew_after *after)
         return false;
     if (!command)
         return true;
-    return split_words(inv->arena, slice_text(command), &after->argv, &n, &inv->err) ||
+    return program_split(inv->arena, slice_text(command), &after->argv, &n, &inv->err) ||
            err_wrap(&inv->err, "flag '--exec'");
 }
 
-/* --- Signal
- * --------------------------------------------------------------------------------------------- */
+/* --- Signal ---------------------------------------------------------------------------------- */
 
 static void close_fd(const int *fd)
 {
@@ -199,50 +110,9 @@ static bool signal_process(struct arena *a, const struct renew_after *after, str
     return err_errno(e, errno, "signal process", arena_printf(a, "%lld", (long long)pid));
 }
 
-/* --- Command
- * ---------------------------------------------------------------------------------------------- */
-
-/* The daemon's blocked signals are not the command's. */
-static int spawn(pid_t *pid, char **argv)
-{
-    posix_spawnattr_t attr;
-    sigset_t none, usual;
-
-    sigemptyset(&none);
-    sigemptyset(&usual);
-    sigaddset(&usual, SIGHUP);
-    sigaddset(&usual, SIGINT);
-    sigaddset(&usual, SIGTERM);
-    sigaddset(&usual, SIGPIPE);
-    posix_spawnattr_init(&attr);
-    posix_spawnattr_setsigmask(&attr, &none);
-    posix_spawnattr_setsigdefault(&attr, &usual);
-    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    int why = posix_spawnp(pid, argv[0], NULL, &attr, argv, environ);
-    posix_spawnattr_destroy(&attr);
-    return why;
-}
-
-static bool run_command(char **argv, struct err *e)
-{
-    pid_t pid;
-    int status = 0, why = spawn(&pid, argv);
-
-    if (why != 0)
-        return err_errno(e, why, "exec", argv[0]);
-    while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR)
-            return err_errno(e, errno, "wait for", argv[0]);
-    if (WIFSIGNALED(status))
-        return err_set(e, ERR_INTERNAL, "command '%s' was ended by signal %d", argv[0],
-                       WTERMSIG(status));
-    return WEXITSTATUS(status) == 0 || err_set(e, ERR_INTERNAL, "command '%s' ended with status %d",
-                                               argv[0], WEXITSTATUS(status));
-}
-
 bool renew_after_run(struct arena *a, const struct renew_after *after, struct err *e)
 {
     if (!signal_process(a, after, e))
         return false;
-    return !after->argv || run_command(after->argv, e);
+    return !after->argv || program_run(after->argv, SLICE_NONE, e);
 }

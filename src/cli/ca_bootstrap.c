@@ -26,7 +26,7 @@ struct boot {
     struct steppath target;
 };
 
-/* --- A team's description (an address that an operator publishes) --------------------------------- */
+/* --- A team's description (an address that an operator publishes) ---------------------------- */
 
 static struct slice team_url(struct arena *a, struct slice pattern, struct slice team)
 {
@@ -87,7 +87,7 @@ static bool take_team(struct boot *b, const char *team)
                    "team '%s': expected a url and a fingerprint, found neither or one", team);
 }
 
-/* --- Where it will stand ------------------------------------------------------------------------------- */
+/* --- Where it will stand --------------------------------------------------------------------- */
 
 static struct slice host_of(struct slice url)
 {
@@ -134,7 +134,7 @@ static void hint_at_contexts(const struct boot *b)
          b->inv->steppath.base);
 }
 
-/* --- Writing ----------------------------------------------------------------------------------------------- */
+/* --- Writing --------------------------------------------------------------------------------- */
 
 static void member(struct json *object, struct arena *a, const char *name, struct slice text)
 {
@@ -167,8 +167,7 @@ static bool write_profile(struct boot *b)
 
     if (!b->context.name.n || file_exists(file))
         return true;
-    if (!dir_make(dir, 0700, &inv->err) ||
-        !write_result(inv, file, SLICE("{}"), 0600, &inv->err))
+    if (!dir_make(dir, 0700, &inv->err) || !write_result(inv, file, SLICE("{}"), 0600, &inv->err))
         return false;
     note(inv, "The profile configuration has been saved in %s.", file);
     return true;
@@ -206,7 +205,7 @@ static bool write_files(struct boot *b)
     return write_profile(b) && write_context(b);
 }
 
-/* --- The command --------------------------------------------------------------------------------------------- */
+/* --- The command ----------------------------------------------------------------------------- */
 
 static bool read_flags(struct boot *b)
 {

@@ -121,8 +121,9 @@ static int run_certificate(struct invocation *inv)
                          "'%s <subject> <crt-file> <key-file>'",
                          inv->path);
     i.sans = flag_texts(inv, "san", &i.n_sans);
-    if (!key_choice(inv, false, &i.type, &i.bits, &inv->err) || !ca_cmd_template_data(inv, &i.data) ||
-        !may_write(inv, i.crt, &inv->err) || !may_write(inv, i.key_path, &inv->err))
+    if (!key_choice(inv, false, &i.type, &i.bits, &inv->err) ||
+        !ca_cmd_template_data(inv, &i.data) || !may_write(inv, i.crt, &inv->err) ||
+        !may_write(inv, i.key_path, &inv->err))
         return fail(inv);
     if (!(token ? take_token(&i, token) : make_token(&i)) || !issue(&i))
         return fail(inv);

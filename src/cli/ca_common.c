@@ -15,8 +15,7 @@
 #define KEY_FILE_MAX (1u << 20)
 #define DATA_MAX     (1u << 20)
 
-/* --- Flags --------------------------------------------------------------------------------------
- */
+/* --- Flags ----------------------------------------------------------------------------------- */
 
 bool ca_cmd_bad_value(struct invocation *inv, const char *flag, const char *value, const char *why)
 {
@@ -36,8 +35,7 @@ const char *ca_cmd_text(const struct invocation *inv, const char *flag)
     return text && *text ? text : NULL;
 }
 
-/* --- The CA --------------------------------------------------------------------------------------
- */
+/* --- The CA ---------------------------------------------------------------------------------- */
 
 bool ca_cmd_url(struct invocation *inv, struct slice *url)
 {
@@ -129,8 +127,7 @@ bool ca_cmd_connect_for(struct invocation *inv, const struct token *token, struc
     return true;
 }
 
-/* --- Keys and certificates that are there
- * ----------------------------------------------------------- */
+/* --- Keys and certificates that are there ---------------------------------------------------- */
 
 bool ca_cmd_password(struct invocation *inv, const char *const *flags, struct slice *password)
 {
@@ -212,8 +209,7 @@ bool ca_cmd_csr(struct arena *a, const struct private_key *key, struct slice com
     return true;
 }
 
-/* --- Template data
- * ------------------------------------------------------------------------------------ */
+/* --- Template data --------------------------------------------------------------------------- */
 
 static struct json *json_or_text(struct arena *a, struct slice value)
 {

@@ -16,8 +16,7 @@ extern const struct command CMD_CA, CMD_CA_HEALTH, CMD_CA_BOOTSTRAP, CMD_CA_ROOT
     CMD_CA_FEDERATION, CMD_CA_TOKEN, CMD_CA_CERTIFICATE, CMD_CA_SIGN, CMD_CA_RENEW, CMD_CA_REKEY,
     CMD_CA_REVOKE;
 
-/* --- ca_common.c: the CA ------------------------------------------------------------------------
- */
+/* --- ca_common.c: the CA --------------------------------------------------------------------- */
 
 /* invalid value 'V' for flag '--F'; why */
 bool ca_cmd_bad_value(struct invocation *inv, const char *flag, const char *value, const char *why);
@@ -41,8 +40,7 @@ bool ca_cmd_connect(struct invocation *inv, struct ca *ca, struct cert_list *roo
  * token without that needs --ca-url and --root. */
 bool ca_cmd_connect_for(struct invocation *inv, const struct token *token, struct ca *ca);
 
-/* --- ca_common.c: keys, certificates, data -----------------------------------------------------
- */
+/* --- ca_common.c: keys, certificates, data --------------------------------------------------- */
 
 /* Password of the first of these flags (NULL-terminated, most important first) that the command
  * lists and that names a file that is not empty. */
@@ -72,8 +70,7 @@ bool ca_template_data(struct arena *a, struct slice file, const char *file_name,
 bool ca_cmd_csr(struct arena *a, const struct private_key *key, struct slice common_name,
                 const struct sans *sans, struct slice *pem, struct err *e) CHECKED;
 
-/* --- ca_ott.c: what a one-time token is ---------------------------------------------------------
- */
+/* --- ca_ott.c: what a one-time token is ------------------------------------------------------ */
 
 enum ott_kind { OTT_UNKNOWN, OTT_JWK, OTT_OIDC, OTT_K8SSA, OTT_AWS, OTT_GCP, OTT_AZURE };
 enum ott_kind ott_kind_of(const struct token *t);
@@ -96,8 +93,7 @@ bool ott_read(struct arena *a, struct slice text, struct token *t, enum ott_kind
 /* Union without empty texts and repetitions, in order. */
 size_t names_join(struct slice *out, size_t n, const struct slice *more, size_t n_more);
 
-/* --- ca_token_flow.c: making tokens --------------------------------------------------------------
- */
+/* --- ca_token_flow.c: making tokens ---------------------------------------------------------- */
 
 enum token_kind { TOKEN_SIGN, TOKEN_RENEW, TOKEN_REVOKE };
 struct token_order {
@@ -135,7 +131,7 @@ bool token_validity(const struct token_order *order, struct instant now, struct 
 struct slice token_audience(struct arena *a, struct slice base, enum token_kind kind,
                             struct slice fragment);
 
-/* --- ca_select.c: which provisioner ----------------------------------------------------------- */
+/* --- ca_select.c: which provisioner ---------------------------------------------------------- */
 
 /* Canonical name of a provisioner's type; NULL when this version does not know it. */
 const char *provisioner_type_name(const struct json *provisioner);
@@ -145,8 +141,7 @@ struct slice provisioner_label(struct arena *a, const struct json *provisioner);
 bool provisioner_select(struct invocation *inv, const struct json *const *list, size_t n,
                         const struct json **chosen);
 
-/* --- ca_revoke.c -------------------------------------------------------------------------------
- */
+/* --- ca_revoke.c ----------------------------------------------------------------------------- */
 
 /* RFC 5280 5.3.1: a number 0..10 or a name, whatever its case and blanks; absent or empty: 0. */
 bool revoke_reason_read(struct slice text, int *code, struct err *e) CHECKED;

@@ -84,8 +84,7 @@ size_t names_join(struct slice *out, size_t n, const struct slice *more, size_t 
     return n;
 }
 
-/* --- Names that follow from the machine that a token is for --------------------------------------
- */
+/* --- Names that follow from the machine that a token is for ---------------------------------- */
 
 #define NAMES_MAX 4
 

@@ -79,7 +79,8 @@ static int run_rekey(struct invocation *inv)
     struct renewer r = {.inv = inv, .kind = &REKEY, .mtls = true};
     const char *out_cert = ca_cmd_text(inv, "out-cert"), *out_key = ca_cmd_text(inv, "out-key");
 
-    if (!key_choice(inv, false, &r.key_type, &r.key_bits, &inv->err) || !renewer_init(&r, "rekey-period"))
+    if (!key_choice(inv, false, &r.key_type, &r.key_bits, &inv->err) ||
+        !renewer_init(&r, "rekey-period"))
         return fail(inv);
     r.new_key = ca_cmd_text(inv, "private-key");
     r.crt_out = out_cert ? out_cert : r.crt;

@@ -10,8 +10,7 @@
 
 static const char *const KEY_PASSWORDS[] = {"password-file", NULL};
 
-/* --- What both commands share
- * ---------------------------------------------------------------------- */
+/* --- What both commands share ---------------------------------------------------------------- */
 
 bool renewer_expired(const struct renewer *r)
 {
@@ -130,8 +129,7 @@ int renewer_run(struct renewer *r)
     return 0;
 }
 
-/* --- renew
- * --------------------------------------------------------------------------------------------- */
+/* --- renew ----------------------------------------------------------------------------------- */
 
 static bool ask(struct renewer *r, struct cert_list *chain, struct err *e)
 {

@@ -7,8 +7,7 @@
 
 #include "cli/ca_common.h"
 
-/* --- ca_renew_plan.c: when ----------------------------------------------------------------------
- */
+/* --- ca_renew_plan.c: when ------------------------------------------------------------------- */
 
 struct renew_timing {
     bool has_expires_in;
@@ -28,8 +27,7 @@ int64_t renew_retry(const struct cert *leaf, struct instant now, unsigned failur
 /* Whole seconds, for people. */
 int64_t renew_rounded(int64_t ns);
 
-/* --- ca_after.c: what then
- * ------------------------------------------------------------------------ */
+/* --- ca_after.c: what then ------------------------------------------------------------------- */
 
 struct renew_after {
     int64_t pid; /* 0: none */
@@ -37,10 +35,6 @@ struct renew_after {
     int signal;
     char **argv; /* NULL-terminated; NULL: no command */
 };
-/* Blanks separate words; '…' keeps everything, "…" everything but \" and \\, a backslash the next
- * character.  No shell ever sees the text. */
-bool split_words(struct arena *a, struct slice text, char ***argv, size_t *n,
-                 struct err *e) CHECKED;
 /* Flags pid, pid-file, signal, exec. */
 bool renew_after_flags(struct invocation *inv, struct renew_after *after);
 /* Process id in a pid file: at least 2.  As root: not a file that somebody else may write. */
@@ -48,8 +42,7 @@ bool pid_file_read(struct arena *a, const char *path, int64_t *pid, struct err *
 /* Signals, then runs the command and waits for it. */
 bool renew_after_run(struct arena *a, const struct renew_after *after, struct err *e) CHECKED;
 
-/* --- ca_pair.c: key and certificate that belong together
- * ------------------------------------------- */
+/* --- ca_pair.c: key and certificate that belong together ------------------------------------- */
 
 /* Replaces both so that a crash leaves the old pair, the new pair, or a new key whose certificate
  * waits in <crt>.rekey, where pair_mend finds it. */
@@ -60,8 +53,7 @@ bool pair_write(struct arena *a, const char *key, struct slice key_pem, const ch
 bool pair_mend(struct arena *a, const struct private_key *key, const char *crt,
                struct cert_list *chain, struct err *e) CHECKED;
 
-/* --- The renewer
- * ------------------------------------------------------------------------------------- */
+/* --- The renewer ----------------------------------------------------------------------------- */
 
 struct renewer;
 struct renew_kind {

@@ -20,8 +20,7 @@
 
 #define LOOK_NS (60 * NS_PER_SEC)
 
-/* --- The service manager (sd_notify(3))
- * ----------------------------------------------------------- */
+/* --- The service manager (sd_notify(3)) ------------------------------------------------------ */
 
 static void tell_manager(const char *state)
 {
@@ -42,8 +41,7 @@ static void tell_manager(const char *state)
     close(fd);
 }
 
-/* --- Lines of the daemon
- * ----------------------------------------------------------------------------- */
+/* --- Lines of the daemon --------------------------------------------------------------------- */
 
 static const char *stamp(struct invocation *inv)
 {
@@ -67,8 +65,7 @@ static void tell_error(struct invocation *inv, struct err *e)
     err_clear(e);
 }
 
-/* --- Waiting
- * -------------------------------------------------------------------------------------------- */
+/* --- Waiting --------------------------------------------------------------------------------- */
 
 enum event { EVENT_DUE, EVENT_NOW, EVENT_STOP };
 
@@ -99,9 +96,7 @@ static enum event wait_until(struct clock *clock, const sigset_t *set, struct in
     }
 }
 
-/* --- A round
- * -----------------------------------------------------------------------------------------------
- */
+/* --- A round --------------------------------------------------------------------------------- */
 
 /* What other programs will read is what is believed: the certificate comes from the file. */
 static bool take_new(struct renewer *r, struct arena *keep, struct private_key *key, struct err *e)

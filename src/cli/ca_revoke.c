@@ -44,8 +44,7 @@ bool revoke_reason_read(struct slice text, int *code, struct err *e)
                    SLICE_ARG(slice_sub(text, 0, 64)));
 }
 
-/* --- Three ways ----------------------------------------------------------------------------------
- */
+/* --- Three ways ------------------------------------------------------------------------------ */
 
 struct revoking {
     struct invocation *inv;

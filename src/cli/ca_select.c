@@ -52,8 +52,7 @@ struct slice provisioner_label(struct arena *a, const struct json *provisioner)
                         SLICE_ARG(detail));
 }
 
-/* --- Narrowing down ------------------------------------------------------------------------------
- */
+/* --- Narrowing down -------------------------------------------------------------------------- */
 
 struct sieve {
     struct invocation *inv;

@@ -19,8 +19,7 @@
 static const char *const KEY_PASSWORDS[] = {"provisioner-password-file", "admin-password-file",
                                             "password-file", NULL};
 
-/* --- Pure parts --------------------------------------------------------------------------------
- */
+/* --- Pure parts ------------------------------------------------------------------------------ */
 
 bool token_validity(const struct token_order *order, struct instant now, struct instant *begin,
                     struct instant *end, struct err *e)
@@ -53,8 +52,7 @@ struct slice token_audience(struct arena *a, struct slice base, enum token_kind 
     return uri_text(a, &u);
 }
 
-/* --- One type each
- * -------------------------------------------------------------------------------- */
+/* --- One type each --------------------------------------------------------------------------- */
 
 struct flow {
     struct invocation *inv;
@@ -258,8 +256,7 @@ bool token_flow(struct invocation *inv, const struct token_source *source,
     return refuse(&f, "tokens of this type are not supported by this version");
 }
 
-/* --- Where provisioners come from
- * ------------------------------------------------------------------ */
+/* --- Where provisioners come from ------------------------------------------------------------ */
 
 bool token_source_online(struct invocation *inv, struct ca *ca, const struct cert_list *roots,
                          struct token_source *source)

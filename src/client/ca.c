@@ -18,7 +18,7 @@
 #define PAGES_MAX       10000
 #define FINGERPRINT_HEX 64
 
-/* --- One request ---------------------------------------------------------------------------- */
+/* --- One request ----------------------------------------------------------------------------- */
 
 /* RFC 9562 5.4. */
 static struct slice request_id(struct arena *a, struct rng *rng)
@@ -139,7 +139,7 @@ static bool get_json(struct ca *ca, struct arena *a, const char *path, struct js
     return ca_call_json(ca, a, HTTP_GET, path, SLICE_NONE, SLICE_NONE, reply, e);
 }
 
-/* --- Certificates in answers ---------------------------------------------------------------- */
+/* --- Certificates in answers ----------------------------------------------------------------- */
 
 /* The first block counts, whatever its label. */
 static bool cert_of_text(struct arena *a, struct slice text, struct cert **cert, struct err *e)
@@ -191,7 +191,7 @@ static bool read_chain(struct arena *a, const struct json *reply, struct cert_li
            err_set(e, ERR_MALFORMED, "the CA's answer: expected a certificate, found none");
 }
 
-/* --- The requests ----------------------------------------------------------------------------- */
+/* --- The requests ---------------------------------------------------------------------------- */
 
 bool ca_health(struct ca *ca, struct arena *a, struct slice *status, struct err *e)
 {

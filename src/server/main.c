@@ -10,6 +10,7 @@
 #include "base/version.h"
 #include "client/contexts.h"
 #include "crypto/secret.h"
+#include "server/export.h"
 #include "server/serve.h"
 
 static int usage(const struct err *e)
@@ -34,7 +35,13 @@ static int run_command(const struct options *o, struct arena *a)
         fputs(OPTIONS_HELP, stdout);
         return EXIT_OK;
     }
-    fprintf(stderr, "step-ca %s is not supported by this version\n", o->command);
+    fprintf(stderr, "step-ca %s needs its vendor's service and is not supported\n", o->command);
+    return EXIT_USAGE;
+}
+
+static int missing_argument(void)
+{
+    fprintf(stderr, "not enough arguments: step-ca export <config>\n");
     return EXIT_USAGE;
 }
 
@@ -63,8 +70,10 @@ static bool check_values(const struct options *o, struct err *e)
     return true;
 }
 
-static int serve_configured(const struct options *o, struct arena *a)
+static int with_configuration(const struct options *o, struct arena *a)
 {
+    bool exporting = o->command != NULL;
+    const char *given = exporting ? o->argument : o->config;
     struct steppath sp = {0};
     struct contexts contexts = {0};
     struct err e = {0};
@@ -73,12 +82,12 @@ static int serve_configured(const struct options *o, struct arena *a)
         fprintf(stderr, "%s\n", e.text);
         return EXIT_USAGE;
     }
-    const char *config = o->config ? o->config : path_join(a, sp.path, "config/ca.json");
+    const char *config = given ? given : path_join(a, sp.path, "config/ca.json");
     if (access(config, R_OK) != 0) {
         bool denied = file_exists(config);
         return no_configuration(config, denied ? "permission denied" : "no such file");
     }
-    return serve(o, &sp, config);
+    return exporting ? export_command(o, &sp, config) : serve(o, &sp, config);
 }
 
 int main(int argc, char **argv)
@@ -96,10 +105,12 @@ int main(int argc, char **argv)
         fputs(OPTIONS_HELP, stdout);
     else if (o.version)
         rc = print_version(a);
-    else if (o.command)
+    else if (o.command && strcmp(o.command, "export") != 0)
         rc = run_command(&o, a);
+    else if (o.command && !o.argument)
+        rc = missing_argument();
     else
-        rc = serve_configured(&o, a);
+        rc = with_configuration(&o, a);
     arena_free(a);
     return rc;
 }

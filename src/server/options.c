@@ -10,6 +10,7 @@ const char OPTIONS_HELP[] =
     "USAGE\n"
     "      step-ca [<config>] [--password-file=<file>] [--pidfile=<file>] [--quiet]\n"
     "      [--context=<name>] [--resolver=<addr>]\n"
+    "      step-ca export <config> [--password-file=<file>]\n"
     "      step-ca version | help\n\n"
     "DESCRIPTION\n"
     "      Serves the certificate authority that the configuration file describes.\n"

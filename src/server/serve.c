@@ -17,7 +17,7 @@
 #include "base/log.h"
 #include "base/uri.h"
 #include "base/version.h"
-#include "crypto/secret.h"
+#include "server/candidate.h"
 #include "server/keeper.h"
 #include "server/listeners.h"
 #include "server/notify.h"
@@ -40,24 +40,6 @@ struct server {
     char *db_text; /* canonical db member: a reload must not change it */
     bool pid_written;
 };
-
-/* Memory of a configuration holds its passwords: wiped when it goes, though not locked (a
- * configuration may be larger than the locked heap). */
-static void *take_wiped(size_t n)
-{
-    return HEAP_USUAL.take(n);
-}
-static void give_wiped(void *p, size_t n)
-{
-    HEAP_USUAL.give(p, n);
-}
-static const struct heap HEAP_WIPED = {take_wiped, give_wiped, true};
-
-static void warn(void *arg, const char *text)
-{
-    (void)arg;
-    log_warn("%s", text);
-}
 
 static int fatal(const struct err *e)
 {
@@ -92,38 +74,7 @@ static void remove_pid(struct server *v)
     v->pid_written = false;
 }
 
-/* --- One configuration ------------------------------------------------------------------------ */
-
-/* A core and a registry made from the file, not published yet. */
-struct candidate {
-    struct core *core;
-    struct registry *registry;
-};
-
-static void candidate_drop(struct candidate *c)
-{
-    if (c->registry)
-        ref_drop(&c->registry->ref);
-    if (c->core)
-        ref_drop(&c->core->ref);
-    *c = (struct candidate){0};
-}
-
-static bool build(struct server *v, struct arena *a, const struct config *config,
-                  struct candidate *c, struct err *e)
-{
-    struct core_passwords passwords = passwords_for_core(&v->passwords);
-
-    /* The arenas go to the core, also when it cannot be made. */
-    c->core = core_build(&v->services, a, arena_new(&HEAP_SECRET), config, &passwords, e);
-    if (!c->core)
-        return false;
-    c->registry = registry_build(&v->services, c->core, e);
-    if (c->registry)
-        return true;
-    candidate_drop(c);
-    return false;
-}
+/* --- The CRL ------------------------------------------------------------------------ */
 
 static bool make_crl(struct server *v, struct err *e)
 {
@@ -144,8 +95,8 @@ static bool make_crl(struct server *v, struct err *e)
 
 static bool reload_checked(struct server *v, struct arena *a, struct config **config, struct err *e)
 {
-    if (!config_load(a, v->config_path, config, warn, NULL, e) ||
-        !config_validate(a, *config, warn, NULL, e))
+    if (!config_load(a, v->config_path, config, candidate_warn, NULL, e) ||
+        !config_validate(a, *config, candidate_warn, NULL, e))
         return false;
     if (slice_is((*config)->db_text.p ? (*config)->db_text : SLICE(""), v->db_text))
         return true;
@@ -187,7 +138,7 @@ static bool try_reload(struct server *v, struct err *e)
         arena_free(a);
         return false;
     }
-    if (!build(v, a, config, &c, e))
+    if (!candidate_build(&c, &v->services, &v->passwords, a, config, e))
         return false;
     if (!listeners_prepare(&v->listeners, config, &change, e)) {
         candidate_drop(&c);
@@ -279,7 +230,7 @@ static bool start_authority(struct server *v, struct arena *a, const struct conf
     struct instant not_after;
     int64_t renew_in;
 
-    if (!build(v, a, config, &c, e))
+    if (!candidate_build(&c, &v->services, &v->passwords, a, config, e))
         return false;
     v->services.started = instant_truncate(v->services.clock->now(v->services.clock));
     authority_publish(&v->services, c.core, c.registry);
@@ -302,9 +253,9 @@ static bool start(struct server *v, struct err *e)
     struct config *config;
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
 
-    if (!config_load(a, v->config_path, &config, warn, NULL, e) ||
+    if (!config_load(a, v->config_path, &config, candidate_warn, NULL, e) ||
         !passwords_read(&v->passwords, v->options, e) || !write_pid(v, e) ||
-        !config_validate(a, config, warn, NULL, e) || !open_store(v, config, a, e)) {
+        !config_validate(a, config, candidate_warn, NULL, e) || !open_store(v, config, a, e)) {
         arena_free(a);
         return false;
     }

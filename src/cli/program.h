@@ -1,0 +1,15 @@
+/* Running another program: a list of words, never a shell. */
+#pragma once
+
+#include "base/arena.h"
+#include "base/err.h"
+
+/* Blanks separate words; '…' keeps everything, "…" everything but \" and \\, a backslash the next
+ * character. */
+bool program_split(struct arena *a, struct slice text, char ***argv, size_t *n,
+                   struct err *e) CHECKED;
+/* Found in PATH when the first word has no '/'; waits for it.  input: what it reads, and then its
+ * output is dropped; p == NULL: streams are ours.  At most 32 KiB.  Signals are as usual in it. */
+bool program_run(char *const *argv, struct slice input, struct err *e) CHECKED;
+/* Somewhere in PATH. */
+bool program_exists(const char *name);
