@@ -23,14 +23,16 @@ FLOORS = {
     "crypto": "base json",
     "jose": "base json crypto",
     "x509": "base json crypto",
+    "policy": "base json x509 crypto",
     "net": "base crypto",
     "store": "base json",
     "client": "base json crypto jose x509 net",
     "provisioner": "base json crypto jose x509 net",
-    "authority": "base json crypto jose x509 net store client provisioner",
-    "api": "base json crypto jose x509 net store client provisioner authority",
-    "server": "base json crypto jose x509 net store client provisioner authority api",
-    "cli": "base json crypto jose x509 net store client provisioner authority api",
+    "authority": "base json crypto jose x509 policy net store client provisioner",
+    "api": "base json crypto jose x509 policy net store client provisioner authority",
+    "acme": "base json crypto jose x509 policy net store client provisioner authority api",
+    "server": "base json crypto jose x509 policy net store client provisioner authority api acme",
+    "cli": "base json crypto jose x509 policy net store client provisioner authority api",
 }
 
 

@@ -14,7 +14,7 @@
 #include "api/match.h"
 #include "authority/metrics.h"
 
-#define RUNS_MAX      5
+#define RUNS_MAX      64 /* many orders of one account meet in one list */
 #define BODY_IGNORED  (64u << 10)
 #define SECONDS_USUAL 30
 
@@ -108,7 +108,7 @@ static bool run_again(struct ticket *t, const struct store_op *refused)
     struct work *w = &t->request.work;
 
     if (t->denied || !refused->refusal || refused->refusal->kind != ERR_CHANGED || w->committed ||
-        ++t->runs >= RUNS_MAX)
+        ++t->runs >= RUNS_MAX || !deadline_ok(w->deadline, NULL))
         return false;
     batch_drop_unkept(&w->batch);
     arena_rewind(t->request.x->arena, t->mark);

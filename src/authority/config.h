@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "policy/policy.h"
 #include "provisioner/claims.h"
 #include "json/shape.h"
 
@@ -76,6 +77,12 @@ bool config_read(struct arena *a, struct slice text, const char *path, struct co
 /* The order of docs/reference/configuration.md; the message names the key. */
 bool config_validate(struct arena *a, const struct config *c, config_warn_fn *warn, void *arg,
                      struct err *e) CHECKED;
+/* authority.policy as engines; each NULL when it has no rule. */
+struct config_policies {
+    const struct policy *x509, *ssh_user, *ssh_host;
+};
+bool config_policies_read(struct arena *a, const struct config *c, struct config_policies *out,
+                          struct err *e) CHECKED;
 /* "FILE:LINE:COLUMN: key" for a dotted path such as "authority.backdate"; just "FILE: key" when
  * the member is not there. */
 const char *config_where(struct arena *a, const struct config *c, const char *key);

@@ -41,6 +41,19 @@ static bool present(const struct json *v)
     return v && v->kind != JSON_NULL;
 }
 
+static bool is_list(const struct json *v)
+{
+    return v && v->kind == JSON_LIST;
+}
+
+/* A member that is there is a text. */
+static bool is_text(const struct json *object, const char *name)
+{
+    const struct json *v = json_get(object, name);
+
+    return !present(v) || v->kind == JSON_TEXT;
+}
+
 static bool check_address(const struct checker *k, const char *key, struct slice text,
                           bool numeric_port)
 {
@@ -60,10 +73,11 @@ static bool check_required(const struct checker *k)
 {
     const struct config *c = k->c;
     const struct json *names = json_get(c->tree, "dnsNames");
+    const struct json *federated = json_get(c->tree, "federatedRoots");
 
     if (c->address.n == 0)
         return wrong(k, "address", "is missing or empty; expected host:port such as \":443\"");
-    if (names && names->kind == JSON_LIST && names->n == 0)
+    if (is_list(names) && names->n == 0)
         return wrong(k, "dnsNames", "an empty list; name the CA or leave the key out");
     if (c->authority.type.n > 0 && !slice_is_case(c->authority.type, "softcas"))
         return true;
@@ -73,8 +87,8 @@ static bool check_required(const struct checker *k)
         if (c->root.v[i].n == 0)
             return wrong(k, "root", "element %zu is empty", i);
     }
-    for (size_t i = 0; i < c->federated_roots.n; i++) {
-        if (c->federated_roots.v[i].n == 0 && c->federated_roots.n > 1)
+    for (size_t i = 0; is_list(federated) && i < c->federated_roots.n; i++) {
+        if (c->federated_roots.v[i].n == 0)
             return wrong(k, "federatedRoots", "element %zu is empty", i);
     }
     if (c->crt.n == 0)
@@ -141,6 +155,8 @@ static bool check_kms(const struct checker *k)
         return true;
     if (k->c->kms->kind != JSON_OBJECT)
         return wrong(k, "kms", "expected an object");
+    if (!is_text(k->c->kms, "type") || !is_text(k->c->kms, "uri"))
+        return wrong(k, "kms", "type and uri: expected texts");
     if (type.n == 0 && uri.n > 0)
         type = slice_sub(uri, 0, slice_find(uri, ':'));
     if (type.n == 0 || slice_is_case(type, "softkms"))
@@ -177,7 +193,6 @@ static bool check_later(const struct checker *k)
     } later[] = {
         {"ssh", present(c->ssh) && c->ssh->n > 0},
         {"templates", present(c->templates) && c->templates->n > 0},
-        {"authority.policy", present(c->authority.policy) && c->authority.policy->n > 0},
         {"authority.enableAdmin", c->authority.enable_admin},
         {"authority.certificateAuthority", c->authority.certificate_authority.n > 0},
         {"authority.certificateAuthorityFingerprint",
@@ -261,6 +276,15 @@ static bool check_authority(const struct checker *k)
     return true;
 }
 
+static bool check_policy(const struct checker *k)
+{
+    struct config_policies policies;
+
+    if (config_policies_read(k->a, k->c, &policies, k->e))
+        return true;
+    return err_wrap(k->e, "%s", config_where(k->a, k->c, "authority.policy"));
+}
+
 static bool check_logger(const struct checker *k)
 {
     enum log_format format;
@@ -279,6 +303,8 @@ static bool check_monitoring(const struct checker *k)
         return true;
     if (k->c->monitoring->kind != JSON_OBJECT)
         return wrong(k, "monitoring", "expected an object");
+    if (!is_text(k->c->monitoring, "type"))
+        return wrong(k, "monitoring.type", "expected a text");
     if (type.n > 0 && !slice_is_case(type, "newrelic"))
         return wrong(k, "monitoring.type", "\"%.*s\" is not supported", SLICE_ARG(type));
     warn(k, "monitoring",
@@ -298,6 +324,6 @@ bool config_validate(struct arena *a, const struct config *c, config_warn_fn *wa
            (c->metrics_address.n == 0 ||
             check_address(&k, "metricsAddress", c->metrics_address, false)) &&
            check_tls(&k) && check_kms(&k) && check_authority_type(&k) && check_later(&k) &&
-           check_crl(&k) && check_db(&k) && check_authority(&k) && check_logger(&k) &&
-           check_monitoring(&k);
+           check_crl(&k) && check_db(&k) && check_authority(&k) && check_policy(&k) &&
+           check_logger(&k) && check_monitoring(&k);
 }

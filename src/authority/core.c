@@ -290,6 +290,8 @@ static bool build(struct builder *b, const struct core_passwords *passwords)
     claims_resolve(&CLAIMS_BUILT_IN, b->config->authority.claims, &core->claims);
     core->backdate = b->config->backdate;
     study_chain(b);
+    if (!config_policies_read(b->a, b->config, &core->policies, b->e))
+        return err_wrap(b->e, "%s", config_where(b->a, b->config, "authority.policy"));
     settle_tls(b);
     settle_subject(b);
     settle_names(b);

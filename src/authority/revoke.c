@@ -66,7 +66,8 @@ bool revoke_x509(struct work *w, const struct revocation *r)
         .code = r->reason_code,
         .reason = r->reason,
         .at = w->services->clock->now(w->services->clock),
-        .mtls = r->cert != NULL,
+        .mtls = r->cert != NULL && !r->acme,
+        .acme = r->acme,
     };
 
     if (!services_durable(w->services))

@@ -14,6 +14,7 @@
 #include "x509/cert.h"
 
 struct metrics;
+struct acme_service; /* acme/acme.h */
 
 /* Made once in main, passed down, ended in reverse order. */
 struct services {
@@ -26,6 +27,7 @@ struct services {
     struct store *store; /* never NULL: without `db` the memory engine */
     struct http_client *http;
     struct tls_slot *tls;
+    struct acme_service *acme;    /* NULL without a database */
     struct gate crl_gate;         /* one CRL at a time */
     pthread_mutex_t current_lock; /* guards current */
     struct authority *current;
@@ -60,6 +62,7 @@ struct core {
     int64_t backdate;
     struct subject subject_defaults;
     struct crl_settings crl;
+    struct config_policies policies;
     struct tls_settings tls;
     struct slice dns_primary; /* dnsNames[0] as a URL host: IPv6 in brackets */
     struct sans own_names;    /* SANs of the server certificate */

@@ -10,7 +10,8 @@
 static void build_leaf(struct work *w, const struct grant *g, const struct csr *csr,
                        struct x509_leaf *leaf)
 {
-    static const struct oid *const USES[] = {&OID_EKU_SERVER, &OID_EKU_CLIENT};
+    static const struct oid *const USES[] = {&OID_EKU_CLIENT, &OID_EKU_SERVER};
+    size_t n = g->x509.fallback == LEAF_ATTESTED ? 1 : COUNT_OF(USES);
 
     leaf->subject = g->x509.subject;
     leaf->sans = g->x509.sans;
@@ -18,9 +19,9 @@ static void build_leaf(struct work *w, const struct grant *g, const struct csr *
     leaf->key_usage = KU_DIGITAL_SIGNATURE;
     if (csr->key->type == KEY_RSA)
         leaf->key_usage |= KU_KEY_ENCIPHERMENT;
-    leaf->eku = arena_array(w->arena, COUNT_OF(USES), sizeof(*leaf->eku));
-    for (size_t i = 0; i < COUNT_OF(USES); i++)
-        leaf->eku[leaf->n_eku++] = slice_of(USES[i]->p, USES[i]->n);
+    leaf->eku = arena_array(w->arena, n, sizeof(*leaf->eku));
+    while (n-- > 0) /* serverAuth first where it is there */
+        leaf->eku[leaf->n_eku++] = slice_of(USES[n]->p, USES[n]->n);
 }
 
 static void fill_values(struct slice **v, size_t *n, struct slice *from, size_t n_from)
@@ -149,16 +150,33 @@ static bool cap_to_issuer(struct work *w, struct x509_leaf *leaf)
     return true;
 }
 
-static bool check_names(struct work *w, const struct x509_leaf *leaf)
+/* Names that no certificate can carry are the requester's mistake and not ours, so they are found
+ * before the leaf is written. */
+static bool check_writable(struct work *w, const struct x509_leaf *leaf)
+{
+    struct buf scratch CLEANUP(buf_free) = buf_new(NULL, CERT_MAX);
+
+    if (slice_has_nul(leaf->subject.common_name))
+        return err_set(&w->err, ERR_MALFORMED, "the common name holds a NUL byte");
+    if (!sans_put(&scratch, &leaf->sans, &w->err))
+        return err_wrap(&w->err, "subject alternative name");
+    return buf_done(&scratch, "subject alternative names", &w->err);
+}
+
+/* The issuer's name constraints; at issuance also the authority's policy. */
+static bool check_names(struct work *w, const struct x509_leaf *leaf, bool policy)
 {
     const struct core *core = w->authority->core;
+    const struct policy *rules = policy ? core->policies.x509 : NULL;
     struct sans names;
 
-    if (core->constrained.n == 0)
+    if (core->constrained.n == 0 && !rules)
         return true;
     if (!x509_leaf_names(w->arena, leaf, &names, &w->err))
         return err_classify(&w->err, ERR_FORBIDDEN);
-    return name_constraints_check(w->arena, &core->constrained, &names, &w->err);
+    return (core->constrained.n == 0 ||
+            name_constraints_check(w->arena, &core->constrained, &names, &w->err)) &&
+           policy_check_x509(w->arena, rules, &names, leaf->subject.common_name, &w->err);
 }
 
 static const char *const KIND_NAMES[SAN_KINDS] = {
@@ -258,7 +276,8 @@ static bool shape_leaf(struct work *w, const struct grant *g, const struct csr *
     fill_subject(&w->authority->core->subject_defaults, &leaf->subject);
     add_provisioner_extension(w, g, leaf);
     return apply_validity(w, g, wish, leaf) && force_common_name(w, g, leaf) &&
-           check_validity(w, g, leaf) && cap_to_issuer(w, leaf) && check_names(w, leaf);
+           check_validity(w, g, leaf) && cap_to_issuer(w, leaf) && check_writable(w, leaf) &&
+           check_names(w, leaf, true);
 }
 
 bool sign_x509(struct work *w, const struct grant *g, const struct csr *csr,
@@ -302,7 +321,7 @@ static bool shape_renewed(struct work *w, const struct renewal *r, const struct 
         leaf->ski = slice_of(key->ski, sizeof(key->ski));
     leaf->not_before = instant_truncate(instant_add(now, -backdate));
     leaf->not_after = instant_truncate(instant_add(now, length - backdate));
-    return cap_to_issuer(w, leaf) && check_names(w, leaf);
+    return cap_to_issuer(w, leaf) && check_names(w, leaf, false);
 }
 
 bool renew_x509(struct work *w, const struct renewal *r, const struct key *key,

@@ -48,6 +48,15 @@ static void warn_readable(const struct core *core)
         log_warn("%s holds a password and is readable by others; chmod 600 it", core->config->path);
 }
 
+static void warn_acme(const struct services *s, const struct registry *r)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        if (r->all[i]->type->number == 6 && !services_durable(s))
+            log_warn("ACME provisioner \"%.*s\" is disabled: ACME needs a database (db)",
+                     SLICE_ARG(r->all[i]->name));
+    }
+}
+
 void authority_warn(const struct services *s, const struct core *core, const struct registry *r)
 {
     struct arena *a = arena_new(&HEAP_USUAL);
@@ -55,5 +64,6 @@ void authority_warn(const struct services *s, const struct core *core, const str
     warn_published(r);
     warn_lifetimes(s, core, r, a);
     warn_readable(core);
+    warn_acme(s, r);
     arena_free(a);
 }

@@ -61,7 +61,8 @@ struct revocation {
     int reason_code;
     struct slice reason;
     const struct grant *grant; /* by token, or NULL */
-    struct cert *cert;         /* by mTLS, or NULL */
+    struct cert *cert;         /* by mTLS or ACME, or NULL */
+    bool acme;                 /* by ACME */
 };
 /* NOT_IMPLEMENTED without a database; already revoked: the batch is refused with MALFORMED. */
 bool revoke_x509(struct work *w, const struct revocation *r) CHECKED;

@@ -2,11 +2,14 @@
  * `step ca`: the list of its commands.  Each is a file of its own; a new one is one line here.
  */
 #include "cli/ca_common.h"
+#include "cli/provisioner_edit.h"
+
+extern const struct command CMD_CA_INIT; /* ca_init.c */
 
 static const struct command *const SUB[] = {
-    &CMD_CA_HEALTH, &CMD_CA_BOOTSTRAP, &CMD_CA_TOKEN,      &CMD_CA_CERTIFICATE,
-    &CMD_CA_SIGN,   &CMD_CA_RENEW,     &CMD_CA_REKEY,      &CMD_CA_REVOKE,
-    &CMD_CA_ROOT,   &CMD_CA_ROOTS,     &CMD_CA_FEDERATION, NULL,
+    &CMD_CA_HEALTH, &CMD_CA_INIT,       &CMD_CA_BOOTSTRAP,   &CMD_CA_TOKEN,  &CMD_CA_CERTIFICATE,
+    &CMD_CA_SIGN,   &CMD_CA_RENEW,      &CMD_CA_REKEY,       &CMD_CA_REVOKE, &CMD_CA_ROOT,
+    &CMD_CA_ROOTS,  &CMD_CA_FEDERATION, &CMD_CA_PROVISIONER, NULL,
 };
 
 const struct command CMD_CA = {

@@ -66,7 +66,7 @@ static bool take_team(struct boot *b, const char *team)
     struct invocation *inv = b->inv;
     const char *pattern = ca_cmd_text(inv, "team-url"),
                *authority = ca_cmd_text(inv, "team-authority");
-    struct json *reply;
+    struct json *reply = NULL;
 
     if (!pattern)
         return err_set(&inv->err, ERR_MALFORMED,

@@ -4,7 +4,7 @@
  * Everything that can fail without the CA is tried before it is asked: whether the files may be
  * written, whether the token is for this subject.  The key is on disk before the certificate.
  */
-#include "cli/ca_common.h"
+#include "cli/ca_offline.h"
 #include "cli/key_choice.h"
 #include "crypto/keyfile.h"
 
@@ -19,6 +19,7 @@ struct issue {
     struct slice data; /* template data */
     struct slice ott;
     struct ca ca;
+    struct ca_offline offline; /* open: instead of ca */
 };
 
 /* A token that was handed over: it says which CA, and must be for this subject. */
@@ -52,6 +53,8 @@ static bool make_token(struct issue *i)
     struct cert_list roots = {0};
     struct token_source source;
 
+    if (i->offline.open)
+        return token_source_offline(inv, &source) && token_flow(inv, &source, &order, &i->ott);
     if (!ca_cmd_text(inv, "ca-url"))
         return err_set(&inv->err, ERR_MALFORMED,
                        "flag '--ca-url' is required unless the '--token' flag is provided");
@@ -86,6 +89,16 @@ static bool write_pair(struct issue *i, struct private_key *key, const struct ce
            write_result(inv, i->crt, cert_list_pem(inv->arena, chain), 0600, &inv->err);
 }
 
+static bool ask(struct issue *i, const struct ca_sign_wish *wish, struct cert_list *chain)
+{
+    struct invocation *inv = i->inv;
+    struct slice url = i->offline.open ? ca_offline_url(&i->offline) : i->ca.url;
+
+    note_selected(inv, "CA", arena_cstr(inv->arena, url));
+    return i->offline.open ? ca_offline_sign(&i->offline, wish, chain, &inv->err)
+                           : ca_sign(&i->ca, inv->arena, wish, chain, &inv->err);
+}
+
 static bool issue(struct issue *i)
 {
     struct invocation *inv = i->inv;
@@ -100,8 +113,7 @@ static bool issue(struct issue *i)
     if (!make_request(i, &key, &wish.csr_pem))
         return false;
     wish.ott = i->ott;
-    note_selected(inv, "CA", arena_cstr(inv->arena, i->ca.url));
-    return ca_sign(&i->ca, inv->arena, &wish, &chain, &inv->err) && write_pair(i, key, &chain);
+    return ask(i, &wish, &chain) && write_pair(i, key, &chain);
 }
 
 static int run_certificate(struct invocation *inv)
@@ -110,11 +122,6 @@ static int run_certificate(struct invocation *inv)
         .inv = inv, .subject = inv->args[0], .crt = arg_text(inv, 1), .key_path = arg_text(inv, 2)};
     const char *token = ca_cmd_text(inv, "token");
 
-    if (flag_bool(inv, "offline"))
-        return fail_with(inv,
-                         "'%s' with '--offline' is not supported by this version: make a "
-                         "token with 'step ca token --offline' and start the CA",
-                         inv->path);
     if (strcmp(i.crt, i.key_path) == 0)
         return fail_with(inv,
                          "positional arguments <crt-file> and <key-file> cannot be equal in "
@@ -125,7 +132,11 @@ static int run_certificate(struct invocation *inv)
         !ca_cmd_template_data(inv, &i.data) || !may_write(inv, i.crt, &inv->err) ||
         !may_write(inv, i.key_path, &inv->err))
         return fail(inv);
-    if (!(token ? take_token(&i, token) : make_token(&i)) || !issue(&i))
+    if (flag_bool(inv, "offline") && !ca_offline_open(inv, &i.offline))
+        return fail(inv);
+    bool issued = (token ? take_token(&i, token) : make_token(&i)) && issue(&i);
+    ca_offline_close(&i.offline);
+    if (!issued)
         return fail(inv);
     note_selected(inv, "Certificate", i.crt);
     note_selected(inv, "Private Key", i.key_path);

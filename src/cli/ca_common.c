@@ -9,7 +9,6 @@
 #include "base/file.h"
 #include "base/version.h"
 #include "crypto/pem.h"
-#include "crypto/secret.h"
 
 #define ROOT_FILE    "certs/root_ca.crt"
 #define KEY_FILE_MAX (1u << 20)

@@ -114,6 +114,7 @@ struct token_source {
     struct slice root_fingerprint;
     const struct json **provisioners;
     size_t n;
+    const struct json *only; /* not NULL: there is no choice */
 };
 /* Asks the CA for its provisioners. */
 bool token_source_online(struct invocation *inv, struct ca *ca, const struct cert_list *roots,

@@ -4,7 +4,6 @@
  * client sends the token and a request and nothing else.
  */
 #include "base/encode.h"
-#include "base/ip.h"
 #include "cli/ca_common.h"
 
 #define K8SSA_ISSUER "kubernetes/serviceaccount"

@@ -65,12 +65,17 @@ static void sync_dir(struct arena *a, const char *path)
         (void)!fsync(fd);
 }
 
-static bool put_in_place(struct arena *a, const char *name, const char *target, struct err *e)
+static bool put_in_place(const char *name, const char *target, struct err *e)
 {
-    if (rename(name, target) != 0)
-        return err_errno(e, errno, "rename", name);
-    sync_dir(a, target);
-    return true;
+    return rename(name, target) == 0 || err_errno(e, errno, "rename", name);
+}
+
+/* One directory keeps the order of its renames through a power failure; of two, the key's must be
+ * on disk first.  Without that wait there is next to no time in which the files do not fit. */
+static void sync_between(struct arena *a, const char *key, const char *crt)
+{
+    if (strcmp(path_dir(a, key), path_dir(a, crt)) != 0)
+        sync_dir(a, key);
 }
 
 static bool replaceable(const char *path)
@@ -88,12 +93,16 @@ bool pair_write(struct arena *a, const char *key, struct slice key_pem, const ch
         return file_write(key, key_pem, 0600, FILE_KEEP_MODE, e) &&
                file_write(crt, crt_pem, 0600, FILE_KEEP_MODE, e);
     if (!prepare(key_waits, key, key_pem, e) || !prepare(crt_waits, crt, crt_pem, e) ||
-        !put_in_place(a, key_waits, key, e)) {
+        !put_in_place(key_waits, key, e)) {
         unlink(key_waits);
         unlink(crt_waits);
         return false;
     }
-    return put_in_place(a, crt_waits, crt, e);
+    sync_between(a, key, crt);
+    if (!put_in_place(crt_waits, crt, e))
+        return false;
+    sync_dir(a, crt);
+    return true;
 }
 
 bool pair_mend(struct arena *a, const struct private_key *key, const char *crt,
@@ -106,5 +115,8 @@ bool pair_mend(struct arena *a, const struct private_key *key, const char *crt,
         !key_eq(list.v[0]->key, key->public_key))
         return false;
     *chain = list;
-    return put_in_place(a, waits, crt, e);
+    if (!put_in_place(waits, crt, e))
+        return false;
+    sync_dir(a, crt);
+    return true;
 }

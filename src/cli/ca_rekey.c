@@ -1,7 +1,6 @@
 /*
  * `step ca rekey`: a new certificate with the same names for a new key.
  */
-#include "base/file.h"
 #include "cli/ca_renew.h"
 #include "cli/key_choice.h"
 #include "crypto/keyfile.h"
@@ -34,9 +33,8 @@ static bool ask(struct renewer *r, const struct private_key *key, struct cert_li
 
     if (renewer_expired(r))
         return err_set(e, ERR_UNAUTHORIZED, "cannot rekey an expired certificate");
-    struct ca ca = renewer_ca(r, true);
     return ca_cmd_csr(inv->arena, key, SLICE_NONE, NULL, &csr, e) &&
-           ca_rekey(&ca, inv->arena, csr, chain, e);
+           renewer_ask(r, csr, key->public_key, false, chain, e);
 }
 
 static bool write_files(struct renewer *r, const struct private_key *key,
@@ -109,10 +107,13 @@ static const struct flag REKEY_FLAGS[] = {
 static const struct flag *const REKEY_SETS[] = {REKEY_FLAGS,    FLAGS_KEY,     FLAGS_AFTER,
                                                 FLAGS_PASSWORD, FLAGS_OFFLINE, FLAGS_FORCE,
                                                 FLAGS_CA,       NULL};
-static const struct flag_rule REKEY_RULES[] = {
-    {RULE_NEEDS, "rekey-period", "daemon"}, {RULE_EXCLUSIVE, "rekey-period", "expires-in"},
-    {RULE_EXCLUSIVE, "pid", "pid-file"},    {RULE_EXCLUDES, "private-key", "daemon"},
-    {RULE_EXCLUDES, "private-key", "kty"},  {0}};
+static const struct flag_rule REKEY_RULES[] = {{RULE_NEEDS, "rekey-period", "daemon"},
+                                               {RULE_EXCLUSIVE, "rekey-period", "expires-in"},
+                                               {RULE_EXCLUSIVE, "pid", "pid-file"},
+                                               {RULE_EXCLUDES, "daemon", "offline"},
+                                               {RULE_EXCLUDES, "private-key", "daemon"},
+                                               {RULE_EXCLUDES, "private-key", "kty"},
+                                               {0}};
 
 const struct command CMD_CA_REKEY = {
     .name = "rekey",

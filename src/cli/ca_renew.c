@@ -69,25 +69,57 @@ bool renewer_init(struct renewer *r, const char *period_flag)
     r->crt = arg_text(inv, 0);
     r->key = arg_text(inv, 1);
     r->daemon = flag_bool(inv, "daemon");
-    if (flag_bool(inv, "offline"))
-        return err_set(&inv->err, ERR_NOT_IMPLEMENTED,
-                       "'%s' with '--offline' is not supported by this version: start the CA",
-                       inv->path);
+    r->offline = flag_bool(inv, "offline");
     if (strcmp(r->crt, r->key) == 0)
         return err_set(&inv->err, ERR_MALFORMED,
                        "positional arguments <crt-file> and <key-file> cannot be equal in '%s "
                        "<crt-file> <key-file>'",
                        inv->path);
-    return renew_after_flags(inv, &r->after) && ca_cmd_url(inv, &r->url) &&
-           ca_cmd_roots(inv, &r->roots) && load_pair(r) && read_timing(r, period_flag);
+    if (!renew_after_flags(inv, &r->after) ||
+        (!r->offline && (!ca_cmd_url(inv, &r->url) || !ca_cmd_roots(inv, &r->roots))))
+        return false;
+    return load_pair(r) && read_timing(r, period_flag);
 }
 
-struct ca renewer_ca(struct renewer *r, bool identity)
+static bool ask_ourselves(struct renewer *r, const struct key *key, bool by_token,
+                          struct cert_list *chain, struct err *e)
 {
-    struct ca ca = ca_cmd_ca(r->inv, r->url, &r->roots);
+    struct ca_offline o;
 
-    ca.identity = identity ? &r->held.identity : NULL;
-    return ca;
+    if (!ca_offline_open(r->inv, &o)) {
+        if (e != &r->inv->err)
+            err_move(e, &r->inv->err);
+        return false;
+    }
+    bool ok = ca_offline_renew(&o, &r->held, key, by_token, chain, e);
+    ca_offline_close(&o);
+    return ok;
+}
+
+static bool renew_token(struct renewer *r, struct slice *bearer, struct err *e)
+{
+    struct invocation *inv = r->inv;
+
+    return renew_token_make(inv->arena, token_audience(inv->arena, r->url, TOKEN_RENEW, SLICE_NONE),
+                            &r->held.chain, r->held.key, inv->clock->now(inv->clock), inv->rng,
+                            bearer, e);
+}
+
+bool renewer_ask(struct renewer *r, struct slice csr, const struct key *key, bool by_token,
+                 struct cert_list *chain, struct err *e)
+{
+    struct arena *a = r->inv->arena;
+    struct slice bearer = SLICE_NONE;
+
+    if (r->offline)
+        return ask_ourselves(r, key, by_token, chain, e);
+    struct ca ca = ca_cmd_ca(r->inv, r->url, &r->roots);
+    ca.identity = by_token ? NULL : &r->held.identity;
+    if (csr.n)
+        return ca_rekey(&ca, a, csr, chain, e);
+    if (by_token && !renew_token(r, &bearer, e))
+        return false;
+    return ca_renew(&ca, a, bearer, chain, e);
 }
 
 bool renewer_write(struct renewer *r, const char *path, struct slice content, struct err *e)
@@ -131,21 +163,6 @@ int renewer_run(struct renewer *r)
 
 /* --- renew ----------------------------------------------------------------------------------- */
 
-static bool ask(struct renewer *r, struct cert_list *chain, struct err *e)
-{
-    struct invocation *inv = r->inv;
-    bool token = !r->mtls || renewer_expired(r);
-    struct ca ca = renewer_ca(r, !token);
-    struct slice bearer = SLICE_NONE;
-
-    if (token &&
-        !renew_token_make(inv->arena, token_audience(inv->arena, r->url, TOKEN_RENEW, SLICE_NONE),
-                          &r->held.chain, r->held.key, inv->clock->now(inv->clock), inv->rng,
-                          &bearer, e))
-        return false;
-    return ca_renew(&ca, inv->arena, bearer, chain, e);
-}
-
 static bool renew_once(struct renewer *r, struct arena *keep, struct private_key **key,
                        struct err *e)
 {
@@ -155,7 +172,8 @@ static bool renew_once(struct renewer *r, struct arena *keep, struct private_key
 
     (void)keep;
     *key = r->held.key;
-    if (!ask(r, &chain, e) ||
+    bool by_token = !r->mtls || renewer_expired(r);
+    if (!renewer_ask(r, SLICE_NONE, NULL, by_token, &chain, e) ||
         !ca_held_make(inv->arena, &chain, r->held.key, "the answer of the CA", r->key, &fresh, e) ||
         !renewer_write(r, r->crt_out, cert_list_pem(inv->arena, &chain), e))
         return false;
@@ -199,6 +217,7 @@ static const struct flag *const RENEW_SETS[] = {
 static const struct flag_rule RENEW_RULES[] = {{RULE_NEEDS, "renew-period", "daemon"},
                                                {RULE_EXCLUSIVE, "renew-period", "expires-in"},
                                                {RULE_EXCLUSIVE, "pid", "pid-file"},
+                                               {RULE_EXCLUDES, "daemon", "offline"},
                                                {0}};
 
 const struct command CMD_CA_RENEW = {

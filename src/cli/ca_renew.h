@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "cli/ca_common.h"
+#include "cli/ca_offline.h"
 
 /* --- ca_renew_plan.c: when ------------------------------------------------------------------- */
 
@@ -70,7 +70,7 @@ struct renewer {
     const char *crt_out, *key_out; /* written; key_out NULL: never */
     struct slice url;
     struct cert_list roots;
-    bool mtls, daemon;
+    bool mtls, daemon, offline;
     struct renew_timing timing;
     struct renew_after after;
     struct ca_held held;
@@ -82,8 +82,10 @@ struct renewer {
 };
 /* Reads files and flags that both commands have; period_flag: "renew-period" or "rekey-period". */
 bool renewer_init(struct renewer *r, const char *period_flag);
-/* A CA for one request; with identity: this certificate is shown. */
-struct ca renewer_ca(struct renewer *r, bool identity);
+/* One request: a new certificate for the same key (csr empty), or for that of a request.  key: of
+ * the request.  By token where the certificate cannot or must not be shown. */
+bool renewer_ask(struct renewer *r, struct slice csr, const struct key *key, bool by_token,
+                 struct cert_list *chain, struct err *e) CHECKED;
 /* One run, or the daemon; exit code. */
 int renewer_run(struct renewer *r);
 /* Writes a file of a result: asks, unless this is the daemon. */

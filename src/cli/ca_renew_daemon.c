@@ -103,10 +103,9 @@ static bool take_new(struct renewer *r, struct arena *keep, struct private_key *
 {
     struct cert_list chain = {0};
     struct ca_held held;
-    struct private_key *own = key;
 
     if (!cert_list_load(keep, r->crt_out, &chain, e) ||
-        !ca_held_make(keep, &chain, own, r->crt_out, r->key, &held, e))
+        !ca_held_make(keep, &chain, key, r->crt_out, r->key, &held, e))
         return false;
     r->held = held;
     return true;
@@ -114,19 +113,17 @@ static bool take_new(struct renewer *r, struct arena *keep, struct private_key *
 
 static bool act(struct renewer *r, struct err *e)
 {
-    struct arena *keep = arena_new(&HEAP_SECRET), *old = r->held_arena;
-    struct private_key *key = NULL, *before = r->held.key;
+    struct arena *keep = arena_new(&HEAP_SECRET);
+    struct private_key *key = NULL;
 
     if (!r->kind->once(r, keep, &key, e) || !take_new(r, keep, key, e)) {
         arena_free(keep);
         return false;
     }
+    /* A key is either that of the start, which lives as long as the command, or of this round. */
+    if (r->held_arena)
+        arena_free(r->held_arena);
     r->held_arena = keep;
-    /* A key that was kept may live in the arena of an earlier round: then so does that arena. */
-    if (old && key != before)
-        arena_free(old);
-    else if (old)
-        arena_defer(keep, (void (*)(void *))arena_free, old);
     return true;
 }
 

@@ -1,7 +1,7 @@
 /*
  * `step ca revoke`: by serial number with a token, or with the certificate itself (mTLS).
  */
-#include "cli/ca_common.h"
+#include "cli/ca_offline.h"
 
 static const char *const KEY_PASSWORDS[] = {"password-file", NULL};
 
@@ -51,6 +51,7 @@ struct revoking {
     struct ca_revoke_wish wish;
     struct ca ca;
     struct ca_held held;
+    struct ca_offline offline; /* open: instead of ca */
 };
 
 static bool with_certificate(struct revoking *r)
@@ -59,7 +60,7 @@ static bool with_certificate(struct revoking *r)
 
     if (!ca_held_load(inv, flag_text(inv, "cert"), flag_text(inv, "key"), KEY_PASSWORDS,
                       &r->held) ||
-        !ca_cmd_connect(inv, &r->ca, NULL))
+        (!r->offline.open && !ca_cmd_connect(inv, &r->ca, NULL)))
         return false;
     r->ca.identity = &r->held.identity;
     r->wish.serial = serial_decimal(inv->arena, r->held.chain.v[0]->serial);
@@ -88,6 +89,8 @@ static bool with_new_token(struct revoking *r)
     struct cert_list roots = {0};
     struct token_source source;
 
+    if (r->offline.open)
+        return token_source_offline(inv, &source) && token_flow(inv, &source, &order, &r->wish.ott);
     return ca_cmd_connect(inv, &r->ca, &roots) &&
            token_source_online(inv, &r->ca, &roots, &source) &&
            token_flow(inv, &source, &order, &r->wish.ott);
@@ -103,6 +106,15 @@ static bool with_serial(struct revoking *r)
         return err_wrap(&inv->err, "serial number '%.*s'", SLICE_ARG(inv->args[0]));
     r->wish.serial = serial_decimal(inv->arena, magnitude);
     return token ? with_given_token(r, token) : with_new_token(r);
+}
+
+static bool ask(struct revoking *r)
+{
+    struct invocation *inv = r->inv;
+
+    if (!r->offline.open)
+        return ca_revoke(&r->ca, inv->arena, &r->wish, &inv->err);
+    return ca_offline_revoke(&r->offline, &r->wish, r->held.key ? &r->held : NULL, &inv->err);
 }
 
 /* A certificate says its own serial number; without one it must be said. */
@@ -126,17 +138,15 @@ static int run_revoke(struct invocation *inv)
 
     if (!check_arguments(inv, by_certificate))
         return fail(inv);
-    if (flag_bool(inv, "offline"))
-        return fail_with(inv,
-                         "'%s' with '--offline' is not supported by this version: start the CA "
-                         "and revoke there",
-                         inv->path);
     r.wish.reason = slice_text(ca_cmd_text(inv, "reason"));
     if (!revoke_reason_read(slice_text(ca_cmd_text(inv, "reasonCode")), &r.wish.reason_code,
                             &inv->err))
         return fail(inv);
-    if (!(by_certificate ? with_certificate(&r) : with_serial(&r)) ||
-        !ca_revoke(&r.ca, inv->arena, &r.wish, &inv->err))
+    if (flag_bool(inv, "offline") && !ca_offline_open(inv, &r.offline))
+        return fail(inv);
+    bool revoked = (by_certificate ? with_certificate(&r) : with_serial(&r)) && ask(&r);
+    ca_offline_close(&r.offline);
+    if (!revoked)
         return fail(inv);
     note(inv, "Certificate with Serial Number %.*s has been revoked.", SLICE_ARG(r.wish.serial));
     return 0;

@@ -4,7 +4,7 @@
  */
 #include "base/encode.h"
 #include "base/file.h"
-#include "cli/ca_common.h"
+#include "cli/ca_offline.h"
 #include "crypto/digest.h"
 #include "crypto/pem.h"
 
@@ -32,8 +32,14 @@ static size_t request_names(struct arena *a, const struct csr *csr, struct slice
     return n;
 }
 
+/* Where the request goes: to a CA, or to ourselves. */
+struct where {
+    struct ca ca;
+    struct ca_offline offline; /* open: instead of ca */
+};
+
 static bool take_token(struct invocation *inv, const char *text, struct slice common_name,
-                       struct slice *ott, struct ca *ca)
+                       struct slice *ott, struct where *to)
 {
     struct token t;
     enum ott_kind kind;
@@ -45,11 +51,11 @@ static bool take_token(struct invocation *inv, const char *text, struct slice co
                        "token: subject '%.*s' and common name '%.*s' of the request do not match",
                        SLICE_ARG(t.sub), SLICE_ARG(common_name));
     *ott = t.jws.text;
-    return ca_cmd_connect_for(inv, &t, ca);
+    return ca_cmd_connect_for(inv, &t, &to->ca);
 }
 
 static bool make_token(struct invocation *inv, const struct csr *csr, struct slice common_name,
-                       struct slice *ott, struct ca *ca)
+                       struct slice *ott, struct where *to)
 {
     struct slice *names, digest = digest_bytes(inv->arena, DIGEST_SHA256, csr->der);
     struct token_order order = {.kind = TOKEN_SIGN,
@@ -61,17 +67,30 @@ static bool make_token(struct invocation *inv, const struct csr *csr, struct sli
     struct token_source source;
 
     order.sans = names;
-    if (!ca_cmd_text(inv, "ca-url"))
+    if (!to->offline.open && !ca_cmd_text(inv, "ca-url"))
         return err_set(&inv->err, ERR_MALFORMED,
                        "flag '--ca-url' is required unless the '--token' flag is provided");
     if (!common_name.n)
         return err_set(&inv->err, ERR_MALFORMED,
                        "the request has no common name, and a token needs one as its subject");
-    return ca_cmd_connect(inv, ca, &roots) && token_source_online(inv, ca, &roots, &source) &&
+    if (to->offline.open)
+        return token_source_offline(inv, &source) && token_flow(inv, &source, &order, ott);
+    return ca_cmd_connect(inv, &to->ca, &roots) &&
+           token_source_online(inv, &to->ca, &roots, &source) &&
            token_flow(inv, &source, &order, ott);
 }
 
-static bool sign(struct invocation *inv, const struct csr *csr, const char *crt)
+static bool ask(struct invocation *inv, struct where *to, const struct ca_sign_wish *wish,
+                struct cert_list *chain)
+{
+    struct slice url = to->offline.open ? ca_offline_url(&to->offline) : to->ca.url;
+
+    note_selected(inv, "CA", arena_cstr(inv->arena, url));
+    return to->offline.open ? ca_offline_sign(&to->offline, wish, chain, &inv->err)
+                            : ca_sign(&to->ca, inv->arena, wish, chain, &inv->err);
+}
+
+static bool sign(struct invocation *inv, const struct csr *csr, const char *crt, struct where *to)
 {
     const char *token = ca_cmd_text(inv, "token");
     const char *not_before = ca_cmd_text(inv, "not-before"),
@@ -81,15 +100,13 @@ static bool sign(struct invocation *inv, const struct csr *csr, const char *crt)
                                 .not_before = slice_text(not_before),
                                 .not_after = slice_text(not_after)};
     struct cert_list chain = {0};
-    struct ca ca;
 
     if (!ca_cmd_template_data(inv, &wish.template_data) || !may_write(inv, crt, &inv->err))
         return false;
-    if (!(token ? take_token(inv, token, common_name, &wish.ott, &ca)
-                : make_token(inv, csr, common_name, &wish.ott, &ca)))
+    if (!(token ? take_token(inv, token, common_name, &wish.ott, to)
+                : make_token(inv, csr, common_name, &wish.ott, to)))
         return false;
-    note_selected(inv, "CA", arena_cstr(inv->arena, ca.url));
-    if (!ca_sign(&ca, inv->arena, &wish, &chain, &inv->err))
+    if (!ask(inv, to, &wish, &chain))
         return false;
     if (!slice_eq(chain.v[0]->spki, csr->spki))
         return err_set(&inv->err, ERR_MALFORMED,
@@ -100,14 +117,15 @@ static bool sign(struct invocation *inv, const struct csr *csr, const char *crt)
 static int run_sign(struct invocation *inv)
 {
     const char *crt = arg_text(inv, 1);
+    struct where to = {0};
     struct csr *csr;
 
-    if (flag_bool(inv, "offline"))
-        return fail_with(inv,
-                         "'%s' with '--offline' is not supported by this version: make a "
-                         "token with 'step ca token --offline' and start the CA",
-                         inv->path);
-    if (!read_request(inv, arg_text(inv, 0), &csr) || !sign(inv, csr, crt))
+    if (!read_request(inv, arg_text(inv, 0), &csr) ||
+        (flag_bool(inv, "offline") && !ca_offline_open(inv, &to.offline)))
+        return fail(inv);
+    bool signed_it = sign(inv, csr, crt, &to);
+    ca_offline_close(&to.offline);
+    if (!signed_it)
         return fail(inv);
     note_selected(inv, "Certificate", crt);
     return 0;

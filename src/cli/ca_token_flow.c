@@ -245,9 +245,9 @@ static const struct {
 bool token_flow(struct invocation *inv, const struct token_source *source,
                 const struct token_order *order, struct slice *token)
 {
-    struct flow f = {.inv = inv, .source = source, .order = order};
+    struct flow f = {.inv = inv, .source = source, .order = order, .provisioner = source->only};
 
-    if (!provisioner_select(inv, source->provisioners, source->n, &f.provisioner))
+    if (!f.provisioner && !provisioner_select(inv, source->provisioners, source->n, &f.provisioner))
         return false;
     f.name = json_text(json_get(f.provisioner, "name"));
     for (size_t i = 0; i < COUNT_OF(KINDS); i++)
@@ -316,8 +316,7 @@ static bool source_of_flags(struct invocation *inv, struct token_source *source)
     json_set(made, inv->arena, "type",
              json_make_text(inv->arena, x5c ? SLICE("X5C") : SLICE("JWK")));
     json_set(made, inv->arena, "name", json_make_text(inv->arena, slice_text(name)));
-    source->provisioners = arena_array(inv->arena, 1, sizeof(const struct json *));
-    source->provisioners[source->n++] = made;
+    source->only = made;
     source->base = arena_format(inv->arena, "%.*s/1.0", SLICE_ARG(url));
     source->root_fingerprint = cert_fingerprint(inv->arena, roots.v[0]->der);
     return true;

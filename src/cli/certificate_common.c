@@ -24,8 +24,7 @@ const struct flag FLAGS_PEER[] = {
      NULL, 0},
     {0}};
 
-/* --- URLs ---------------------------------------------------------------------------------------
- */
+/* --- URLs --------------------------------------------------------------------------------- */
 
 static const struct {
     const char *begin, *scheme, *port;
@@ -71,8 +70,7 @@ bool cert_url_read(struct arena *a, struct slice text, struct cert_url *url, str
     return true;
 }
 
-/* --- Trust --------------------------------------------------------------------------------------
- */
+/* --- Trust -------------------------------------------------------------------------------- */
 
 struct roots {
     struct arena *a;
@@ -209,8 +207,7 @@ bool cert_roots(struct invocation *inv, struct cert_list *roots)
                            : system_roots(inv->arena, roots, &inv->err);
 }
 
-/* --- Certificates -------------------------------------------------------------------------------
- */
+/* --- Certificates ------------------------------------------------------------------------- */
 
 static bool peer_trust(struct invocation *inv, bool insecure, struct trust *trust)
 {
@@ -274,8 +271,7 @@ bool cert_source(struct invocation *inv, const char *place, bool insecure, struc
     return true;
 }
 
-/* --- Expiry -------------------------------------------------------------------------------------
- */
+/* --- Expiry ------------------------------------------------------------------------------- */
 
 bool expires_in_read(struct slice text, struct expires_in *x, struct err *e)
 {

@@ -11,8 +11,7 @@
 /* --servername, --roots: for commands that take a URL. */
 extern const struct flag FLAGS_PEER[];
 
-/* --- URLs ---------------------------------------------------------------------------------------
- */
+/* --- URLs --------------------------------------------------------------------------------- */
 
 struct cert_url {
     const char *host, *port;
@@ -22,8 +21,7 @@ bool cert_url_looks_like(struct slice text);
 /* Host and port, by default that of the scheme; the rest does not matter. */
 bool cert_url_read(struct arena *a, struct slice text, struct cert_url *url, struct err *e) CHECKED;
 
-/* --- Trust --------------------------------------------------------------------------------------
- */
+/* --- Trust -------------------------------------------------------------------------------- */
 
 /* A file, a comma-separated list of files, or a directory.  Files of a directory that hold no
  * certificate are passed over; not one certificate at all is an error, and so is a file that cannot
@@ -33,8 +31,7 @@ bool cert_roots_load(struct arena *a, const char *value, struct cert_list *roots
 /* --roots, else the certificates that this system trusts. */
 bool cert_roots(struct invocation *inv, struct cert_list *roots);
 
-/* --- Certificates -------------------------------------------------------------------------------
- */
+/* --- Certificates ------------------------------------------------------------------------- */
 
 /* What a TLS server shows, leaf first; verified against --roots or the system's certificates, and
  * the name, unless insecure. */
@@ -44,8 +41,7 @@ bool cert_peer(struct invocation *inv, const char *url, bool insecure, struct ce
 bool cert_source(struct invocation *inv, const char *place, bool insecure, struct cert_list *list,
                  struct csr **csr);
 
-/* --- Expiry -------------------------------------------------------------------------------------
- */
+/* --- Expiry ------------------------------------------------------------------------------- */
 
 /* "66%" of the lifetime, or a duration before the end. */
 struct expires_in {

@@ -41,8 +41,7 @@ struct creating {
     struct slice eku[2];
 };
 
-/* --- What is asked for --------------------------------------------------------------------------
- */
+/* --- What is asked for -------------------------------------------------------------------- */
 
 static bool choose_profile(struct creating *c)
 {
@@ -143,8 +142,7 @@ static bool choose_times(struct creating *c)
         SLICE_ARG(rfc3339(inv->arena, c->not_after)));
 }
 
-/* --- The issuer ---------------------------------------------------------------------------------
- */
+/* --- The issuer --------------------------------------------------------------------------- */
 
 static bool check_ca(const struct cert *ca, const struct profile *profile, struct err *e)
 {
@@ -204,8 +202,7 @@ static void fit_into_ca(struct creating *c)
          SLICE_ARG(rfc3339(c->inv->arena, c->ca->not_after)));
 }
 
-/* --- The key ------------------------------------------------------------------------------------
- */
+/* --- The key ------------------------------------------------------------------------------ */
 
 static bool take_key(struct creating *c, const char *path)
 {
@@ -246,8 +243,7 @@ static bool get_key(struct creating *c)
     return has(c->inv, "key") ? take_key(c, flag_text(c->inv, "key")) : make_key(c);
 }
 
-/* --- Signing ------------------------------------------------------------------------------------
- */
+/* --- Signing ------------------------------------------------------------------------------ */
 
 static bool sign_request(struct creating *c, struct slice *der)
 {
@@ -309,8 +305,7 @@ static bool sign_certificate(struct creating *c, struct slice *der)
     return true;
 }
 
-/* --- Writing ------------------------------------------------------------------------------------
- */
+/* --- Writing ------------------------------------------------------------------------------ */
 
 static struct slice result_pem(const struct creating *c, struct slice der)
 {
@@ -345,7 +340,7 @@ static int run_create(struct invocation *inv)
     struct creating c = {.inv = inv};
     struct slice der;
 
-    if (!choose_profile(&c) || !check_issuer_flags(&c) || !check_arguments(&c) ||
+    if (!check_arguments(&c) || !choose_profile(&c) || !check_issuer_flags(&c) ||
         !choose_names(&c) || !choose_times(&c) || !may_write_all(&c) || !get_key(&c) ||
         !load_ca(&c))
         return fail(inv);
@@ -360,8 +355,7 @@ static int run_create(struct invocation *inv)
     return 0;
 }
 
-/* --- The command --------------------------------------------------------------------------------
- */
+/* --- The command -------------------------------------------------------------------------- */
 
 static const struct flag CREATE_FLAGS[] = {
     {"csr", FLAG_BOOL, NULL, "Make a certificate signing request instead of a certificate.", NULL,

@@ -6,8 +6,7 @@
 
 #define SHOWN_MAX (256u << 20)
 
-/* --- Forms --------------------------------------------------------------------------------------
- */
+/* --- Forms -------------------------------------------------------------------------------- */
 
 static void cert_as_pem(struct buf *b, const struct cert *c)
 {
@@ -80,8 +79,7 @@ static void list_as_json(struct buf *b, const struct cert_list *list)
     buf_text(b, "]\n");
 }
 
-/* --- The command --------------------------------------------------------------------------------
- */
+/* --- The command -------------------------------------------------------------------------- */
 
 static void show(struct buf *b, enum form form, bool bundle, const struct cert_list *list,
                  const struct csr *csr)

@@ -10,6 +10,7 @@
 #include "base/version.h"
 #include "cli/certificate.h"
 #include "cli/certificate_common.h"
+#include "cli/internal.h"
 #include "crypto/pem.h"
 #include "x509/chain.h"
 #include "x509/crl.h"
@@ -29,8 +30,7 @@ struct verifying {
     struct cert_list path; /* leaf to anchor */
 };
 
-/* --- The certificate ----------------------------------------------------------------------------
- */
+/* --- The certificate ---------------------------------------------------------------------- */
 
 /* Stricter than other readers of bundles: who verifies a file wants to know that it is whole. */
 static bool read_file(struct verifying *v)
@@ -85,8 +85,7 @@ static bool find_path(struct verifying *v)
            err_wrap(&inv->err, "failed to verify certificate");
 }
 
-/* --- Revocation list ----------------------------------------------------------------------------
- */
+/* --- Revocation list ---------------------------------------------------------------------- */
 
 static bool issuer_of_flag(struct verifying *v, const char *path, const struct cert **issuer)
 {
@@ -235,7 +234,7 @@ static enum answer crl_ask(struct verifying *v, const struct cert *issuer, struc
 static bool check_crl(struct verifying *v)
 {
     struct invocation *inv = v->inv;
-    const struct cert *issuer;
+    const struct cert *issuer = NULL;
     struct urls places;
 
     if (!issuer_of(v, &issuer) || !crl_places(v, &places))
@@ -255,15 +254,16 @@ static bool check_crl(struct verifying *v)
     return false;
 }
 
-/* --- The command --------------------------------------------------------------------------------
- */
+/* --- The command -------------------------------------------------------------------------- */
 
 static void tell_path(struct verifying *v)
 {
     const char *host = flag_text(v->inv, "host");
+    struct arena *a = v->inv->arena;
 
     for (size_t i = 0; i < v->path.n; i++)
-        out_line(v->inv, "%zu: %.*s", i, SLICE_ARG(dn_text(v->inv->arena, &v->path.v[i]->subject)));
+        out_line(v->inv, "%zu: %.*s", i,
+                 SLICE_ARG(printable(a, dn_text(a, &v->path.v[i]->subject))));
     out_line(v->inv, "certificate chain is valid");
     if (host && *host)
         out_line(v->inv, "certificate is for %s", host);

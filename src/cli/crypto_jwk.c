@@ -10,8 +10,7 @@
 #include "crypto/digest.h"
 #include "x509/cert.h"
 
-/* --- create: the key ----------------------------------------------------------------------------
- */
+/* --- create: the key ---------------------------------------------------------------------- */
 
 static bool make_octets(struct invocation *inv, size_t size, struct jwk *jwk)
 {
@@ -103,8 +102,7 @@ static bool take_pem(struct invocation *inv, const char *path, struct jwk *jwk, 
     return jwk_of_key(inv->secrets, file.key, file.secret, jwk, &inv->err);
 }
 
-/* --- create -------------------------------------------------------------------------------------
- */
+/* --- create ------------------------------------------------------------------------------- */
 
 static bool describe(struct invocation *inv, struct jwk *jwk, const char *use)
 {
@@ -216,8 +214,7 @@ static const struct command CREATE = {
     .run = run_create,
 };
 
-/* --- public, thumbprint -------------------------------------------------------------------------
- */
+/* --- public, thumbprint ------------------------------------------------------------------- */
 
 static bool read_input(struct invocation *inv, struct jwk *jwk)
 {

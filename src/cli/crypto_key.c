@@ -11,8 +11,7 @@
 
 enum format { FORMAT_PEM, FORMAT_DER, FORMAT_SSH, FORMAT_JWK, FORMATS };
 
-/* --- Public keys --------------------------------------------------------------------------------
- */
+/* --- Public keys -------------------------------------------------------------------------- */
 
 static struct slice with_newline(struct arena *a, struct slice s)
 {
@@ -61,8 +60,7 @@ static bool public_jwk(struct arena *a, const struct key *k, struct slice *out, 
     return true;
 }
 
-/* --- Private keys -------------------------------------------------------------------------------
- */
+/* --- Private keys ------------------------------------------------------------------------- */
 
 struct sealing {
     struct slice password; /* empty: plain */
@@ -116,8 +114,7 @@ static const struct {
     [FORMAT_JWK] = {"jwk", public_jwk, private_jwk, true},
 };
 
-/* --- The command --------------------------------------------------------------------------------
- */
+/* --- The command -------------------------------------------------------------------------- */
 
 static enum format wanted(const struct invocation *inv, const struct key_file *file)
 {

@@ -9,8 +9,7 @@
 #define RSA_USUAL 2048
 #define RSA_MOST  16384
 
-/* --- Kind ---------------------------------------------------------------------------------------
- */
+/* --- Kind --------------------------------------------------------------------------------- */
 
 static bool no_size(const struct jwk_wish *w, struct err *e)
 {
@@ -96,8 +95,7 @@ bool jwk_choose(const struct jwk_wish *w, struct jwk_kind *kind, struct err *e)
                    "invalid value '%s' for flag '--kty'; options are EC, RSA, OKP, or oct", w->kty);
 }
 
-/* --- Algorithm ----------------------------------------------------------------------------------
- */
+/* --- Algorithm ---------------------------------------------------------------------------- */
 
 #define ALGS_MAX 8
 /* The first algorithm of a row is the usual one. */

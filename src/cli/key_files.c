@@ -12,8 +12,7 @@
 #define EMPTY_ANSWERS 3 /* so often an empty password is refused before we give up */
 #define JOSE_TRIES    3
 
-/* --- Reading ------------------------------------------------------------------------------------
- */
+/* --- Reading ------------------------------------------------------------------------------ */
 
 bool key_text_load(struct invocation *inv, const char *path, struct slice *text, const char **name)
 {
@@ -155,8 +154,7 @@ bool key_file_load(struct invocation *inv, const char *path, const char *flag,
     return key_text_load(inv, path, &text, &name) && key_file_read(inv, text, name, flag, file);
 }
 
-/* --- Writing ------------------------------------------------------------------------------------
- */
+/* --- Writing ------------------------------------------------------------------------------ */
 
 bool key_new_password(struct invocation *inv, const char *flag, const char *what,
                       struct slice *password)
@@ -186,8 +184,7 @@ bool key_pem(struct arena *a, const struct private_key *key, struct slice passwo
                       : private_key_pem(a, key, plain, pem, e);
 }
 
-/* --- Arguments ----------------------------------------------------------------------------------
- */
+/* --- Arguments ---------------------------------------------------------------------------- */
 
 const char *arguments_usage(const struct invocation *inv)
 {

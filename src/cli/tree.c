@@ -5,7 +5,8 @@
 #include "cli/tree.h"
 
 static const struct command *const TOP[] = {
-    &CMD_HELP, &CMD_VERSION, &CMD_PATH, &CMD_CONTEXT, &CMD_COMPLETION, NULL,
+    &CMD_HELP,        &CMD_VERSION, &CMD_PATH, &CMD_CONTEXT, &CMD_COMPLETION,
+    &CMD_CERTIFICATE, &CMD_CRYPTO,  &CMD_CA,   NULL,
 };
 
 const struct command STEP = {

@@ -4,3 +4,5 @@
 #include "cli/cli.h"
 
 extern const struct command CMD_HELP, CMD_VERSION, CMD_PATH, CMD_CONTEXT, CMD_COMPLETION;
+extern const struct command CMD_CERTIFICATE, CMD_CRYPTO;
+extern const struct command CMD_CA;

@@ -10,12 +10,12 @@
 
 struct ca {
     struct http_client *http;
-    struct slice url;           /* "https://host:port": no path */
+    struct slice url; /* "https://host:port": no path */
     struct trust trust;
     const struct identity *identity; /* client certificate or NULL */
     struct clock *clock;
     struct rng *rng;
-    int64_t timeout_ns;         /* 0: 60 s */
+    int64_t timeout_ns; /* 0: 60 s */
 };
 
 /* "host", "host:port", "::1", "https://host/path" -> "https://host[:port]". Other schemes are
@@ -25,10 +25,12 @@ bool ca_url_read(struct arena *a, struct slice text, struct slice *url, struct e
 /* One request: path "/health"; body absent for GET.  Status >= 400 becomes an error with the
  * envelope's message and the kind of the status.  Redirects are never followed. */
 bool ca_call(struct ca *ca, struct arena *a, enum http_method method, const char *path,
-             struct slice body, struct slice bearer, struct http_reply *reply, struct err *e) CHECKED;
+             struct slice body, struct slice bearer, struct http_reply *reply,
+             struct err *e) CHECKED;
 /* The same and the reply read as JSON. */
 bool ca_call_json(struct ca *ca, struct arena *a, enum http_method method, const char *path,
-                  struct slice body, struct slice bearer, struct json **reply, struct err *e) CHECKED;
+                  struct slice body, struct slice bearer, struct json **reply,
+                  struct err *e) CHECKED;
 
 bool ca_health(struct ca *ca, struct arena *a, struct slice *status, struct err *e) CHECKED;
 /* Without TLS verification: GET /root/<fingerprint>; the certificate's SHA-256 must be the whole

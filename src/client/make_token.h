@@ -9,14 +9,14 @@ struct token_wish {
     struct slice *sans;            /* claim sans; n_sans 0 with has_sans: [subject] */
     size_t n_sans;
     bool has_sans;
-    struct slice cnf;              /* claim cnf."x5rt#S256"; empty: none */
-    struct slice user;             /* JSON object of claim user; empty: none */
-    struct slice step;             /* JSON object of claim step; empty: none */
+    struct slice cnf;  /* claim cnf."x5rt#S256"; empty: none */
+    struct slice user; /* JSON object of claim user; empty: none */
+    struct slice step; /* JSON object of claim step; empty: none */
     struct instant not_before, not_after;
-    struct instant issued_at;      /* claim iat; the zero value {0, 0}: not_before */
-    struct slice *x5c;             /* DER chain for the x5c header */
+    struct instant issued_at; /* claim iat; the zero value {0, 0}: not_before */
+    struct slice *x5c;        /* DER chain for the x5c header */
     size_t n_x5c;
-    bool x5c_insecure;             /* header x5cInsecure instead */
+    bool x5c_insecure; /* header x5cInsecure instead */
     bool no_jti;
     struct slice header_extra_name, header_extra_value; /* e.g. sshpop; empty: none */
 };

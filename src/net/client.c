@@ -4,8 +4,9 @@
  * was verified under one trust never serves a call under another.  A handle is one thread's at a
  * time.
  *
- * Redirects are followed here, hop by hop, from https to https only, and never with a certificate
- * or an Authorization of ours.
+ * Redirects are followed here, hop by hop, never with a certificate or an Authorization of ours,
+ * and from https to https only unless the call says otherwise.  With a resolver of ours curl is
+ * told the addresses of every hop.
  */
 #include "net/client_internal.h"
 
@@ -30,6 +31,7 @@ struct client {
     pthread_mutex_t lock;
     struct handle *idle; /* most recently used first */
     unsigned n_idle;
+    struct resolver *resolver; /* NULL: the system's */
 };
 
 /* --- Where to --------------------------------------------------------------------------------- */
@@ -40,6 +42,8 @@ struct origin {
     const char *name;           /* host without brackets, in the arena */
     const char *proxy, *no_proxy;
     bool https;
+    bool ours;   /* names are ours to look up */
+    bool rooted; /* written with a final dot */
 };
 
 static void origin_free(struct origin *o)
@@ -80,7 +84,9 @@ static void choose_proxy(struct origin *o, bool no_proxy)
     o->no_proxy = "*";
     if (no_proxy || is_loopback(o->name))
         return;
-    o->no_proxy = env("NO_PROXY", "no_proxy");
+    if (names_bypass_proxy(env("NO_PROXY", "no_proxy"), o->name, o->port))
+        return;
+    o->no_proxy = "";
     if (o->https)
         o->proxy = env("HTTPS_PROXY", "https_proxy");
     else
@@ -88,11 +94,32 @@ static void choose_proxy(struct origin *o, bool no_proxy)
                                             : env("HTTP_PROXY", "http_proxy");
 }
 
+/* "host." is an absolute name.  The dot is for the name service; Host (RFC 9110 7.2) and the name
+ * in a certificate go without. */
+static bool drop_final_dot(struct origin *o)
+{
+    char *host = NULL;
+
+    if (!o->ours)
+        return true;
+    if (curl_url_get(o->url, CURLUPART_HOST, &host, CURLU_PUNYCODE) != CURLUE_OK)
+        return false;
+    size_t n = strlen(host);
+    bool dropped = true;
+    if (n > 1 && host[n - 1] == '.') {
+        host[n - 1] = 0;
+        o->rooted = true;
+        dropped = curl_url_set(o->url, CURLUPART_HOST, host, 0) == CURLUE_OK;
+    }
+    curl_free(host);
+    return dropped;
+}
+
 /* Reads scheme, host and port of o->url. */
 static bool origin_read(struct arena *a, struct origin *o, bool no_proxy, struct err *e)
 {
-    if (curl_url_get(o->url, CURLUPART_SCHEME, &o->scheme, 0) != CURLUE_OK ||
-        curl_url_get(o->url, CURLUPART_HOST, &o->host, 0) != CURLUE_OK ||
+    if (!drop_final_dot(o) || curl_url_get(o->url, CURLUPART_SCHEME, &o->scheme, 0) != CURLUE_OK ||
+        curl_url_get(o->url, CURLUPART_HOST, &o->host, CURLU_PUNYCODE) != CURLUE_OK ||
         curl_url_get(o->url, CURLUPART_PORT, &o->port, CURLU_DEFAULT_PORT) != CURLUE_OK)
         return err_set(e, ERR_MALFORMED, "URL: expected http:// or https:// and a host");
     o->https = slice_is_case(slice_text(o->scheme), "https");
@@ -146,6 +173,17 @@ static void make_key(const struct http_call *call, const struct origin *o, uint8
     digest_end(&run, key);
 }
 
+static struct handle *handle_new(const uint8_t key[DIGEST_MAX])
+{
+    struct handle *h = xcalloc(1, sizeof(*h));
+
+    memcpy(h->key, key, DIGEST_MAX);
+    h->curl = curl_easy_init();
+    if (!h->curl)
+        abort(); /* out of memory */
+    return h;
+}
+
 static struct handle *handle_take(struct client *c, const uint8_t key[DIGEST_MAX])
 {
     pthread_mutex_lock(&c->lock);
@@ -158,14 +196,7 @@ static struct handle *handle_take(struct client *c, const uint8_t key[DIGEST_MAX
         c->n_idle--;
     }
     pthread_mutex_unlock(&c->lock);
-    if (h)
-        return h;
-    h = xcalloc(1, sizeof(*h));
-    memcpy(h->key, key, DIGEST_MAX);
-    h->curl = curl_easy_init();
-    if (!h->curl)
-        abort(); /* out of memory */
-    return h;
+    return h ? h : handle_new(key);
 }
 
 static void handle_free(struct handle *h)
@@ -288,16 +319,29 @@ static void set_request(struct transfer *t, const struct http_call *call, const 
         curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, http_method_name(call->method));
 }
 
+static bool look_up(struct arena *a, struct client *c, const struct http_call *call,
+                    const struct origin *o, struct curl_slist **names, struct deadline d,
+                    struct err *e)
+{
+    struct names_wanted wanted = {o->name, o->port, o->proxy, o->rooted || call->rooted};
+
+    return !c->resolver || names_look_up(a, c->resolver, &wanted, names, d, e);
+}
+
 static bool one_hop(struct client *c, const struct http_call *call, const struct origin *o,
                     struct arena *a, struct http_reply *reply, struct deadline d, struct err *e)
 {
     uint8_t key[DIGEST_MAX];
     size_t max = call->max_reply ? call->max_reply : REPLY_USUAL;
-    struct curl_slist *headers = NULL;
+    struct curl_slist *headers = NULL, *names = NULL;
     long status = 0;
 
+    if (!look_up(a, c, call, o, &names, d, e)) {
+        curl_slist_free_all(names);
+        return false;
+    }
     make_key(call, o, key);
-    struct handle *h = handle_take(c, key);
+    struct handle *h = call->fresh ? handle_new(key) : handle_take(c, key);
     struct transfer t = {.curl = h->curl,
                          .arena = a,
                          .deadline = d,
@@ -312,15 +356,17 @@ static bool one_hop(struct client *c, const struct http_call *call, const struct
     reply->fields = (struct http_fields){.arena = a};
     transfer_set(&t);
     set_request(&t, call, o, c->user_agent, max);
+    curl_easy_setopt(t.curl, CURLOPT_RESOLVE, names);
     bool ok = add_headers(&t, call, &headers, e) && transfer_run(&t, e);
     curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &status);
-    curl_slist_free_all(headers);
     reply->status = (int)status;
     reply->body = buf_slice(&t.body);
-    if (ok)
+    if (ok && !call->fresh)
         handle_give(c, h);
     else
         handle_free(h); /* whatever state its connection is in */
+    curl_slist_free_all(headers);
+    curl_slist_free_all(names);
     return ok;
 }
 
@@ -344,7 +390,7 @@ static bool is_redirect(const struct http_call *call, const struct http_reply *r
 static bool follow(struct arena *a, const struct http_call *call, struct origin *o,
                    struct slice location, struct err *e)
 {
-    struct origin next = {.url = curl_url_dup(o->url)};
+    struct origin next = {.url = curl_url_dup(o->url), .ours = o->ours};
 
     if (!next.url || slice_has_nul(location) ||
         curl_url_set(next.url, CURLUPART_URL, arena_cstr(a, location), CURLU_DISALLOW_USER) !=
@@ -352,7 +398,12 @@ static bool follow(struct arena *a, const struct http_call *call, struct origin 
         curl_url_cleanup(next.url);
         return err_set(e, ERR_UNAVAILABLE, "%s: redirected to a URL that cannot be read", o->name);
     }
-    if (!origin_read(a, &next, call->no_proxy, e) || !o->https || !next.https) {
+    if (!origin_read(a, &next, call->no_proxy, e)) {
+        origin_free(&next);
+        return err_set(e, ERR_UNAVAILABLE, "%s: redirected to something that is not https or http",
+                       o->name);
+    }
+    if (!call->redirects_anywhere && (!o->https || !next.https)) {
         origin_free(&next);
         return err_set(e, ERR_UNAVAILABLE,
                        "%s: redirected; only redirects from https to https are followed", o->name);
@@ -366,7 +417,7 @@ static bool client_call(struct http_client *base, const struct http_call *call, 
                         struct http_reply *reply, struct deadline d, struct err *e)
 {
     struct client *c = (struct client *)base; /* its first member */
-    struct origin o CLEANUP(origin_free) = {0};
+    struct origin o CLEANUP(origin_free) = {.ours = c->resolver != NULL};
 
     *reply = (struct http_reply){0};
     if (!origin_first(a, call, &o, e))
@@ -392,6 +443,13 @@ struct http_client *http_client_new(const char *user_agent)
     c->user_agent = xstrdup(user_agent);
     pthread_mutex_init(&c->lock, NULL);
     return &c->base;
+}
+
+void http_client_set_resolver(struct http_client *base, struct resolver *r)
+{
+    struct client *c = (struct client *)base;
+
+    c->resolver = r;
 }
 
 void http_client_free(struct http_client *base)

@@ -6,6 +6,7 @@
 #include <curl/curl.h>
 
 #include "base/buf.h"
+#include "net/resolver.h"
 #include "net/tls_internal.h"
 
 /* What curl's callbacks of one transfer work on. */
@@ -31,5 +32,19 @@ struct transfer {
 void curl_begin(void); /* curl_global_init, once */
 /* Options that every transfer has: timeouts, TLS, trust, protocols. */
 void transfer_set(struct transfer *t);
+/* --- Names ---------------------------------------------------------------------------------- */
+
+/* NO_PROXY: names ("example.org" with what is below it, ".example.org" only what is below),
+ * addresses, CIDR blocks, each with or without a port; "*" is everything. */
+bool names_bypass_proxy(const char *list, const char *host, const char *port);
+/* What the call connects to, looked up by r: entries for CURLOPT_RESOLVE.  proxy "": none; a name
+ * that a proxy looks up is not ours.  *list is the caller's to free, also on failure. */
+struct names_wanted {
+    const char *host, *port, *proxy;
+    bool rooted;
+};
+bool names_look_up(struct arena *a, struct resolver *r, const struct names_wanted *w,
+                   struct curl_slist **list, struct deadline d, struct err *e) CHECKED;
+
 /* Runs it as a declared wait. */
 bool transfer_run(struct transfer *t, struct err *e) CHECKED;

@@ -30,6 +30,10 @@ struct http_call {
     size_t max_reply;                /* 0: 1 MiB */
     unsigned redirects;              /* how many may be followed (same scheme, https only) */
     bool no_proxy;
+    bool redirects_anywhere; /* redirects may lead from and to http too */
+    bool rooted;             /* names are absolute: ours to look up with a final dot, which neither
+                                Host nor the certificate's name has */
+    bool fresh;              /* a connection of its own, closed afterwards */
     /* The peer's chain (DER, leaf first), filled after the handshake when not NULL. */
     struct slice **peer_chain;
     size_t *n_peer_chain;
@@ -50,6 +54,10 @@ struct http_client {
  * HTTP_PROXY, NO_PROXY hold unless no_proxy. */
 struct http_client *http_client_new(const char *user_agent);
 void http_client_free(struct http_client *c);
+/* From now on names (of proxies too) are looked up by r, which must outlive the client; before the
+ * first call. */
+struct resolver;
+void http_client_set_resolver(struct http_client *c, struct resolver *r);
 
 /* A TLS handshake only (SNI servername or host; verified against trust and name unless
  * TRUST_ANYBODY): the peer's chain.  For `certificate inspect https://…`. */

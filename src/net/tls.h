@@ -21,6 +21,7 @@ struct tls_settings {
     /* Client certificates: anchors (roots and intermediates), DER.  n 0: not asked for. */
     struct slice *client_anchors;
     size_t n_client_anchors;
+    bool acme_tls; /* offers "acme-tls/1" alone (RFC 8737) instead of HTTP */
 };
 struct tls_credentials { /* the server's own */
     struct slice *chain; /* DER, leaf first */
@@ -35,7 +36,8 @@ struct tls_slot;
 struct tls_slot *tls_slot_new(void);
 void tls_slot_on_expiring(struct tls_slot *s, bool (*expiring)(void *arg), void *arg);
 void tls_slot_resume(struct tls_slot *s);
-/* Builds a context and swaps it in.  Old connections keep theirs.  not_after: when the leaf ends. */
+/* Builds a context and swaps it in.  Old connections keep theirs.  not_after: when the leaf ends.
+ */
 bool tls_slot_set(struct tls_slot *s, const struct tls_settings *settings,
                   const struct tls_credentials *credentials, struct instant not_after,
                   struct err *e) CHECKED;

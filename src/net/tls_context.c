@@ -14,14 +14,16 @@
 #include "base/buf.h"
 
 /* HTTP/2 will put its "\x02h2" in front, and the connection look at what was chosen. */
-static const unsigned char PROTOCOLS[] = "\x08http/1.1";
+static unsigned char HTTP_PROTOCOLS[] = "\x08http/1.1";
+static unsigned char ACME_PROTOCOLS[] = "\nacme-tls/1"; /* ten bytes */
 
 static int choose_protocol(SSL *ssl UNUSED, const unsigned char **out, unsigned char *out_n,
-                           const unsigned char *in, unsigned in_n, void *arg UNUSED)
+                           const unsigned char *in, unsigned in_n, void *protocols)
 {
+    const char *ours = protocols;
     unsigned char *chosen = NULL;
 
-    if (SSL_select_next_proto(&chosen, out_n, PROTOCOLS, sizeof(PROTOCOLS) - 1, in, in_n) !=
+    if (SSL_select_next_proto(&chosen, out_n, protocols, (unsigned)strlen(ours), in, in_n) !=
         OPENSSL_NPN_NEGOTIATED)
         return SSL_TLSEXT_ERR_ALERT_FATAL; /* RFC 7301 3.2 */
     *out = chosen;
@@ -140,14 +142,14 @@ static bool set_client_trust(SSL_CTX *ctx, const struct tls_settings *s, struct 
            list_anchors(ctx, s, e);
 }
 
-static void set_habits(SSL_CTX *ctx)
+static void set_habits(SSL_CTX *ctx, const struct tls_settings *s)
 {
     SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_num_tickets(ctx, 0);
     SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                               SSL_MODE_RELEASE_BUFFERS);
-    SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, NULL);
+    SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, s->acme_tls ? ACME_PROTOCOLS : HTTP_PROTOCOLS);
 }
 
 bool tls_context_new(const struct tls_settings *settings, const struct tls_credentials *credentials,
@@ -158,7 +160,7 @@ bool tls_context_new(const struct tls_settings *settings, const struct tls_crede
 
     if (!ctx)
         return tls_error(e, ERR_INTERNAL, "TLS context");
-    set_habits(ctx);
+    set_habits(ctx, settings);
     if (!set_suites(ctx, settings, &any, e) || !set_versions(ctx, settings, any, e) ||
         !set_client_trust(ctx, settings, e) ||
         !tls_use_chain(ctx, credentials->chain, credentials->n_chain, credentials->key, e)) {

@@ -94,7 +94,10 @@ struct csr_rule {
 bool csr_rules_check(struct arena *a, const struct csr_rule *rules, size_t n, const struct csr *csr,
                      struct err *e) CHECKED;
 
-enum leaf_kind { LEAF_TOKEN, LEAF_CSR_CN, LEAF_CSR }; /* default certificate without a template */
+enum leaf_kind {
+    LEAF_TOKEN,
+    LEAF_ATTESTED /* a device: client authentication only */
+}; /* default certificate without a template */
 
 struct grant_x509 {
     struct csr_rule rules[GRANT_RULES_MAX];

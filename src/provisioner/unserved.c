@@ -4,31 +4,6 @@
  */
 #include "provisioner/internal.h"
 
-struct acme_config {
-    struct common_config common;
-    bool force_cn, require_eab;
-    struct slice terms_of_service, website, attestation_roots;
-    struct texts caa_identities, challenges, attestation_formats;
-};
-#define AT(member) offsetof(struct acme_config, member)
-static const struct field ACME_FIELDS[] = {
-    {"type", FIELD_TEXT, AT(common.type), 0, NULL},
-    {"name", FIELD_TEXT, AT(common.name), 0, NULL},
-    {"forceCN", FIELD_BOOL, AT(force_cn), FIELD_OMIT_EMPTY, NULL},
-    {"termsOfService", FIELD_TEXT, AT(terms_of_service), FIELD_OMIT_EMPTY, NULL},
-    {"website", FIELD_TEXT, AT(website), FIELD_OMIT_EMPTY, NULL},
-    {"caaIdentities", FIELD_TEXTS, AT(caa_identities), FIELD_OMIT_EMPTY, NULL},
-    {"requireEAB", FIELD_BOOL, AT(require_eab), FIELD_OMIT_EMPTY, NULL},
-    {"challenges", FIELD_TEXTS, AT(challenges), FIELD_OMIT_EMPTY, NULL},
-    {"attestationFormats", FIELD_TEXTS, AT(attestation_formats), FIELD_OMIT_EMPTY, NULL},
-    {"attestationRoots", FIELD_BYTES, AT(attestation_roots), FIELD_OMIT_EMPTY, NULL},
-    {"claims", FIELD_OBJECT, AT(common.claims), FIELD_OMIT_EMPTY, &CLAIMS_SHAPE},
-    {"options", FIELD_OBJECT, AT(common.options), FIELD_OMIT_EMPTY, &OPTIONS_SHAPE},
-};
-#undef AT
-const struct shape ACME_SHAPE = {"ACME provisioner", sizeof(struct acme_config), ACME_FIELDS,
-                                 COUNT_OF(ACME_FIELDS), false};
-
 static const char REDACTED[] = "*** REDACTED ***";
 static const char REDACTED_BASE64[] = "KioqIFJFREFDVEVEICoqKg==";
 
@@ -116,23 +91,6 @@ static bool init_k8ssa(struct provisioner *p, struct arena *a, const struct prov
     return init_unserved(p, a, fatal, e);
 }
 
-static bool init_acme(struct provisioner *p, struct arena *a, const struct provisioner_env *env,
-                      bool *fatal, struct err *e)
-{
-    struct acme_config *c = arena_alloc(a, sizeof(*c));
-    struct buf b = buf_new(a, 1u << 20);
-
-    (void)env;
-    *fatal = true;
-    if (!shape_read(&ACME_SHAPE, p->config, c, a, e))
-        return false;
-    if (!init_named(p, a, "acme", fatal, e)) {
-        shape_write(&ACME_SHAPE, c, &b);
-        p->listing = buf_slice(&b);
-    }
-    return false;
-}
-
 #define UNSERVED(variable, type_name, type_written, record_name, type_number, without_tokens,      \
                  initialize)                                                                       \
     const struct provisioner_type variable = {.name = (type_name),                                 \
@@ -145,7 +103,6 @@ UNSERVED(PROVISIONER_OIDC, "OIDC", "OIDC", "OIDC", 2, false, init_oidc);
 UNSERVED(PROVISIONER_GCP, "GCP", "GCP", "GCP", 3, false, init_gcp);
 UNSERVED(PROVISIONER_AWS, "AWS", "AWS", "AWS", 4, false, init_aws);
 UNSERVED(PROVISIONER_AZURE, "Azure", "AZURE", "Azure", 5, false, init_azure);
-UNSERVED(PROVISIONER_ACME, "ACME", "ACME", "ACME", 6, true, init_acme);
 UNSERVED(PROVISIONER_K8SSA, "K8sSA", "K8SSA", "K8sSA", 8, false, init_k8ssa);
 UNSERVED(PROVISIONER_SSHPOP, "SSHPOP", "SSHPOP", "SSHPOP", 9, false, init_sshpop);
 UNSERVED(PROVISIONER_SCEP, "SCEP", "SCEP", "SCEP", 10, true, init_scep);

@@ -3,16 +3,18 @@
 
 #include <stdlib.h>
 
+#include "acme/acme.h"
 #include "base/log.h"
 
-static const struct route *const MAIN_TABLES[] = {API_ROUTES, NULL};
+static const struct route *const MAIN_TABLES[] = {API_ROUTES, ACME_ROUTES, NULL};
+static const struct route *const PLAIN_TABLES[] = {API_ROUTES, NULL};
 static const struct route *const METRICS_TABLES[] = {METRICS_ROUTES, NULL};
 
 void listeners_init(struct listeners *l, struct services *s, struct http_server *http)
 {
     struct frame_options options[LISTENERS] = {
-        [LISTEN_MAIN] = {s, MAIN_TABLES, false},
-        [LISTEN_INSECURE] = {s, MAIN_TABLES, true},
+        [LISTEN_MAIN] = {s, s->acme ? MAIN_TABLES : PLAIN_TABLES, false},
+        [LISTEN_INSECURE] = {s, PLAIN_TABLES, true},
         [LISTEN_METRICS] = {s, METRICS_TABLES, false},
     };
 

@@ -55,16 +55,24 @@ static int no_configuration(const char *path, const char *why)
     return EXIT_USAGE;
 }
 
+static bool check_port(const char *flag, const char *text, struct err *e)
+{
+    uint64_t port;
+
+    if (!text || (slice_to_u64(slice_text(text), &port) && port <= 65535))
+        return true;
+    return err_set(e, ERR_MALFORMED, "invalid value '%s' for flag '--%s'", text, flag);
+}
+
 static bool check_values(const struct options *o, struct err *e)
 {
     struct slice host, port;
 
     if (o->resolver && !host_port_split(slice_text(o->resolver), &host, &port, e))
         return err_wrap(e, "invalid value '%s' for flag '--resolver'", o->resolver);
-    if (o->acme_http_port || o->acme_tls_port || o->acme_strict_fqdn)
-        return err_set(e, ERR_MALFORMED,
-                       "ACME is not supported by this version: remove the "
-                       "--acme-* flags");
+    if (!check_port("acme-http-port", o->acme_http_port, e) ||
+        !check_port("acme-tls-port", o->acme_tls_port, e))
+        return false;
     if (o->token)
         return err_set(e, ERR_MALFORMED, "linked deployments are not supported");
     return true;

@@ -2,6 +2,7 @@
 #include "server/passwords.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <termios.h>
 #include <unistd.h>
@@ -20,19 +21,31 @@ static int open_terminal(void)
     return open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
 }
 
+/* The terminal whose echo is off, and how it was before: for a signal that comes meanwhile. */
+static volatile sig_atomic_t hidden_fd = -1;
+static struct termios shown;
+
+void passwords_show_typing(void)
+{
+    if (hidden_fd >= 0)
+        tcsetattr(hidden_fd, TCSANOW, &shown);
+}
+
 static bool read_hidden(int fd, const char *what, uint8_t *out, size_t *n, struct err *e)
 {
-    struct termios before, hidden;
+    struct termios hidden;
     ssize_t got;
 
-    if (tcgetattr(fd, &before) != 0)
+    if (tcgetattr(fd, &shown) != 0)
         return err_set(e, ERR_UNAVAILABLE, "cannot allocate a terminal");
-    hidden = before;
+    hidden = shown;
     hidden.c_lflag &= ~(tcflag_t)ECHO;
-    fprintf(stderr, "Please enter the password to decrypt %s: ", what);
+    hidden_fd = fd;
     tcsetattr(fd, TCSAFLUSH, &hidden);
+    fprintf(stderr, "Please enter the password to decrypt %s: ", what);
     got = read(fd, out, PASSWORD_MAX);
-    tcsetattr(fd, TCSAFLUSH, &before);
+    tcsetattr(fd, TCSAFLUSH, &shown);
+    hidden_fd = -1;
     fputc('\n', stderr);
     if (got <= 0)
         return err_set(e, ERR_UNAVAILABLE, "no password was entered");

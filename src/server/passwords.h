@@ -18,4 +18,6 @@ bool passwords_read(struct passwords *p, const struct options *o, struct err *e)
 /* Before a reload: a regular file is read again; one that is gone keeps its last content. */
 void passwords_refresh(struct passwords *p);
 struct core_passwords passwords_for_core(struct passwords *p);
+/* Turns a terminal's echo on again if it is off for a password; for signal handlers. */
+void passwords_show_typing(void);
 void passwords_end(struct passwords *p);

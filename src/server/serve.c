@@ -10,8 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include "acme/acme.h"
 #include "authority/work.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -37,6 +39,7 @@ struct server {
     struct listeners listeners;
     bool listeners_made;
     struct keeper *keeper;
+    struct resolver *resolver;
     char *db_text; /* canonical db member: a reload must not change it */
     bool pid_written;
 };
@@ -72,6 +75,43 @@ static void remove_pid(struct server *v)
     if (v->pid_written && unlink(v->options->pidfile) != 0)
         log_warn("removing %s: %s", v->options->pidfile, strerror(errno));
     v->pid_written = false;
+}
+
+/* --- Signals while starting ------------------------------------------------------------------ */
+
+/* Terminal and pid file are put right, and then the signal does what it usually does. */
+static void interrupted(int number)
+{
+    passwords_show_typing();
+    if (pid_path)
+        unlink(pid_path);
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+/* SIGINT and SIGTERM wait for their turn, except while the start itself waits for a person at the
+ * terminal or for the writer of a FIFO. */
+static void interruptible(bool on)
+{
+    struct sigaction act = {.sa_handler = interrupted};
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    if (on) {
+        sigaction(SIGINT, &act, NULL);
+        sigaction(SIGTERM, &act, NULL);
+    }
+    pthread_sigmask(on ? SIG_UNBLOCK : SIG_BLOCK, &set, NULL);
+}
+
+static bool read_passwords(struct server *v, struct err *e)
+{
+    interruptible(true);
+    bool ok = passwords_read(&v->passwords, v->options, e);
+    interruptible(false);
+    return ok;
 }
 
 /* --- The CRL ------------------------------------------------------------------------ */
@@ -207,6 +247,38 @@ static void print_information(struct server *v, const struct core *core)
     arena_free(a);
 }
 
+static uint16_t port_option(const char *text, uint16_t usual)
+{
+    uint64_t port;
+
+    return text && slice_to_u64(slice_text(text), &port) && port != 0 ? (uint16_t)port : usual;
+}
+
+/* What goes out: names by our resolver, calls by our client, ACME's validations. */
+static bool start_outgoing(struct server *v, struct err *e)
+{
+    const struct options *o = v->options;
+    struct arena *a = arena_new(&HEAP_USUAL);
+    struct acme_validation_settings settings = {
+        .clock = v->services.clock,
+        .http_port = port_option(o->acme_http_port, 80),
+        .tls_port = port_option(o->acme_tls_port, 443),
+        .strict_fqdn = o->acme_strict_fqdn,
+    };
+
+    v->resolver = resolver_new(o->resolver, e);
+    v->services.http = http_client_new(version_line(a, "Newel CA"));
+    arena_free(a);
+    if (!v->resolver)
+        return err_wrap(e, "--resolver");
+    http_client_set_resolver(v->services.http, v->resolver);
+    settings.http = v->services.http;
+    settings.resolver = v->resolver;
+    if (services_durable(&v->services))
+        v->services.acme = acme_service_new(&v->services, &settings);
+    return true;
+}
+
 static bool start_network(struct server *v, const struct config *config, struct err *e)
 {
     struct http_server_options options = {.clock = v->services.clock};
@@ -230,7 +302,10 @@ static bool start_authority(struct server *v, struct arena *a, const struct conf
     struct instant not_after;
     int64_t renew_in;
 
-    if (!candidate_build(&c, &v->services, &v->passwords, a, config, e))
+    interruptible(true);
+    bool built = candidate_build(&c, &v->services, &v->passwords, a, config, e);
+    interruptible(false);
+    if (!built)
         return false;
     v->services.started = instant_truncate(v->services.clock->now(v->services.clock));
     authority_publish(&v->services, c.core, c.registry);
@@ -254,7 +329,7 @@ static bool start(struct server *v, struct err *e)
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
 
     if (!config_load(a, v->config_path, &config, candidate_warn, NULL, e) ||
-        !passwords_read(&v->passwords, v->options, e) || !write_pid(v, e) ||
+        !read_passwords(v, e) || !write_pid(v, e) ||
         !config_validate(a, config, candidate_warn, NULL, e) || !open_store(v, config, a, e)) {
         arena_free(a);
         return false;
@@ -262,7 +337,7 @@ static bool start(struct server *v, struct err *e)
     v->db_text =
         strndup(config->db_text.p ? (const char *)config->db_text.p : "", config->db_text.n);
     v->services.pool = pool_new(cores > 1 ? (unsigned)cores : 2, POOL_THREADS, POOL_QUEUE);
-    if (!start_authority(v, a, config, e) || !start_network(v, config, e))
+    if (!start_authority(v, a, config, e) || !start_outgoing(v, e) || !start_network(v, config, e))
         return false;
     keeper_start(v->keeper);
     notify_state("READY=1");
@@ -288,12 +363,19 @@ static void stop(struct server *v)
     keeper_stop(v->keeper);
     if (v->services.pool)
         pool_stop(v->services.pool);
+    if (v->services.acme)
+        acme_service_stop(v->services.acme);
     if (v->services.store)
         store_close(v->services.store);
     if (v->http)
         http_server_free(v->http);
     if (v->listeners_made)
         listeners_end(&v->listeners);
+    acme_service_free(v->services.acme);
+    if (v->services.http)
+        http_client_free(v->services.http);
+    if (v->resolver)
+        resolver_free(v->resolver);
     services_end(&v->services);
     if (v->services.tls)
         tls_slot_free(v->services.tls);
@@ -339,6 +421,18 @@ static void wait_for_end(struct server *v)
     second_signal_kills();
 }
 
+/* Each connection is a file; the soft limit is often 1024. */
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        log_warn("the limit of open files stays as it is: %s", strerror(errno));
+}
+
 int serve(const struct options *o, const struct steppath *sp, const char *config)
 {
     struct server v = {.options = o, .sp = sp, .config_path = config};
@@ -350,8 +444,7 @@ int serve(const struct options *o, const struct steppath *sp, const char *config
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
     log_quiet(o->quiet);
-    if (o->resolver)
-        log_warn("--resolver %s: this version looks up no names", o->resolver);
+    raise_file_limit();
     services_init(&v.services, &CLOCK_SYSTEM, &RNG_SYSTEM);
     bool ok = start(&v, &e);
     if (ok)

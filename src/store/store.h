@@ -41,6 +41,7 @@ enum table {
     TABLE_ADMINS,
     TABLE_PROVISIONERS,
     TABLE_POLICIES,
+    TABLE_ACME_REPLACES, /* ours: certID of RFC 9773 -> order that replaces it */
     TABLES
 };
 const char *table_name(enum table t); /* "x509_certs" */

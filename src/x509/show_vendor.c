@@ -3,7 +3,6 @@
  * transparency and of security keys.
  */
 #include <inttypes.h>
-#include <stdio.h>
 
 #include "base/encode.h"
 #include "x509/show_internal.h"
@@ -160,16 +159,16 @@ static bool take_u16_bytes(struct slice *rest, struct slice *out)
            take_bytes(rest, (size_t)length.p[0] << 8 | length.p[1], out);
 }
 
-static const char *sct_algorithm(struct slice alg)
+/* SignatureAndHashAlgorithm (RFC 5246 7.4.1.4.1). */
+static void sct_algorithm(struct buf *b, struct slice alg)
 {
     static const char *const HASHES[] = {"None",   "MD5",    "SHA1",  "SHA224",
                                          "SHA256", "SHA384", "SHA512"};
     static const char *const KEYS[] = {"Anonymous", "RSA", "DSA", "ECDSA"};
-    static _Thread_local char text[32];
 
-    snprintf(text, sizeof(text), "%s-%s", alg.p[0] < COUNT_OF(HASHES) ? HASHES[alg.p[0]] : "?",
-             alg.p[1] < COUNT_OF(KEYS) ? KEYS[alg.p[1]] : "?");
-    return text;
+    show_at(b, 20, "Signature Algorithm: %s-%s\n",
+            alg.p[0] < COUNT_OF(HASHES) ? HASHES[alg.p[0]] : "?",
+            alg.p[1] < COUNT_OF(KEYS) ? KEYS[alg.p[1]] : "?");
 }
 
 static bool sct(struct show *s, unsigned number, struct slice in)
@@ -194,7 +193,7 @@ static bool sct(struct show *s, unsigned number, struct slice in)
     show_at(s->b, 20, "LogID: %.*s\n", SLICE_ARG(id));
     show_at(s->b, 20, "Timestamp: %s %d %02d:%02d:%02d.%03u %d UTC\n", MONTHS[c.month - 1], c.day,
             c.hour, c.minute, c.second, (unsigned)(ms % 1000), c.year);
-    show_at(s->b, 20, "Signature Algorithm: %s\n", sct_algorithm(alg));
+    sct_algorithm(s->b, alg);
     show_hex_lines(s->b, 24, 16, signature);
     return true;
 }

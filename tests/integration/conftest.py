@@ -1,6 +1,7 @@
 """A certificate authority of its own for each test that wants one, run as a user would run it."""
 
 import base64
+import datetime
 import hashlib
 import json
 import os
@@ -17,7 +18,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.x509.oid import NameOID
 
@@ -69,6 +70,51 @@ def sign_jwt(key, header, claims):
     der = key.sign(f"{head}.{body}".encode(), ec.ECDSA(hashes.SHA256()))
     r, s = decode_dss_signature(der)
     return f"{head}.{body}.{b64url(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"
+
+
+def read_all(tls):
+    """What a socket gives until its end."""
+    got = b""
+    try:
+        while piece := tls.recv(65536):
+            got += piece
+    except (ConnectionError, ssl.SSLError):
+        pass
+    return got
+
+
+def pem_of(thing):
+    """PEM text of a certificate, or of a private key in the clear."""
+    if isinstance(thing, x509.Certificate):
+        return thing.public_bytes(serialization.Encoding.PEM).decode()
+    return thing.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+                               serialization.NoEncryption()).decode()
+
+
+def make_cert(name, key, issuer=None, issuer_key=None, ca=False, start=-60, length=86400,
+              extensions=(), path_length=None):
+    """A certificate by python-cryptography: a root without an issuer, else below it."""
+    now = datetime.datetime.utcnow().replace(microsecond=0)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    builder = (x509.CertificateBuilder().subject_name(subject)
+               .issuer_name(issuer.subject if issuer else subject).public_key(key.public_key())
+               .serial_number(x509.random_serial_number())
+               .not_valid_before(now + datetime.timedelta(seconds=start))
+               .not_valid_after(now + datetime.timedelta(seconds=start + length))
+               .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False))
+    if ca:
+        builder = builder.add_extension(x509.BasicConstraints(True, path_length), True)
+    usage = [not ca] + [False] * 4 + [ca, ca] + [False] * 2
+    builder = builder.add_extension(x509.KeyUsage(*usage), True)
+    if issuer:
+        ski = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+        builder = builder.add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(ski), False)
+    for extension, critical in extensions:
+        builder = builder.add_extension(extension, critical)
+    signer = issuer_key or key
+    algorithm = None if isinstance(signer, ed25519.Ed25519PrivateKey) else hashes.SHA256()
+    return builder.sign(signer, algorithm)
 
 
 class Reply:
@@ -163,7 +209,41 @@ class Ca:
     def log(self):
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
+    def wait_log(self, text, count=1, seconds=10):
+        """Waits until the log holds text so often."""
+        end = time.monotonic() + seconds * SLOW
+        while self.log().count(text) < count:
+            assert time.monotonic() < end, f"no {text!r} in the log: {self.log()}"
+            time.sleep(0.02)
+
+    def reload(self):
+        """SIGHUP, and the outcome: True when the new configuration is in force."""
+        good, bad = "the configuration was read again", "reload failed"
+        before = self.log().count(good), self.log().count(bad)
+        self.process.send_signal(signal.SIGHUP)
+        end = time.monotonic() + 20 * SLOW
+        while time.monotonic() < end:
+            log = self.log()
+            if log.count(good) > before[0]:
+                return True
+            if log.count(bad) > before[1]:
+                return False
+            time.sleep(0.02)
+        raise AssertionError(f"the reload does not end: {self.log()}")
+
     # --- HTTP ---
+
+    def connect(self, context=None, timeout=30):
+        """A TLS connection for bytes of one's own."""
+        plain = socket.create_connection(("127.0.0.1", self.port), timeout=timeout * SLOW)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return (context or self.tls()).wrap_socket(plain, server_hostname="localhost")
+
+    def raw(self, data, timeout=30):
+        """Everything that comes back until the server closes or falls silent."""
+        with self.connect(timeout=timeout) as tls:
+            tls.sendall(data)
+            return read_all(tls)
 
     def tls(self, cert=None, key=None):
         context = ssl.create_default_context(cafile=str(self.root_path))
@@ -182,6 +262,14 @@ class Ca:
         finally:
             connection.close()
 
+    # --- keys of the hierarchy ---
+
+    def root(self):
+        """The root's certificate and private key."""
+        key = serialization.load_pem_private_key(
+            (self.path / "secrets/root_ca_key").read_bytes(), PASSWORD.encode())
+        return x509.load_pem_x509_certificate(self.root_path.read_bytes()), key
+
     # --- tokens made outside ---
 
     def provisioner_key(self):
@@ -193,7 +281,7 @@ class Ca:
     def token(self, subject="web.test", sans=None, key=None, header=None, audience=None, **claims):
         now = int(time.time())
         private, kid = self.provisioner_key()
-        full = {"iss": "ops", "sub": subject, "aud": audience or f"{self.url}/1.0/sign",
+        full = {"iss": "ops", "sub": subject, "aud": f"{self.url}/1.0/sign" if audience is None else audience,
                 "iat": now, "nbf": now, "exp": now + 300, "jti": uuid.uuid4().hex}
         if sans is not None:
             full["sans"] = sans
@@ -257,6 +345,9 @@ def make_ca(tmp_path):
         if ca.process is not None:
             ca.process.kill()
             ca.process.wait()
+        assert "ERROR: AddressSanitizer" not in ca.log(), ca.log()
+        assert "LeakSanitizer" not in ca.log(), ca.log()
+        assert "runtime error:" not in ca.log(), ca.log()
 
 
 @pytest.fixture(scope="module")
@@ -267,6 +358,7 @@ def ca(tmp_path_factory):
     code = made.stop()
     assert code == 0, made.log()
     assert "ERROR: AddressSanitizer" not in made.log()
+    assert "LeakSanitizer" not in made.log()
     assert "runtime error:" not in made.log()
 
 

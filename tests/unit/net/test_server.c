@@ -521,8 +521,9 @@ static void bodies_share_a_budget(void **state)
         wire_send(&w[i], "POST /hold HTTP/1.1\r\n" H "Content-Length: 131072\r\n\r\n");
         wire_send_n(&w[i], chunk, sizeof(chunk));
         wire_send_n(&w[i], chunk, sizeof(chunk));
+        if (i < 2)
+            app_wait_held(&APP, (unsigned)i + 1); /* one after the other: both fit */
     }
-    app_wait_held(&APP, 2);
     eventually(atomic_load(&APP.refused) == 2);
     app_release(&APP);
     for (size_t i = 0; i < COUNT_OF(w); i++) {

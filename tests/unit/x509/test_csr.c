@@ -182,7 +182,8 @@ static struct slice by_hand(const char *version, const char *attributes)
     struct slice v, att;
     size_t csr, info;
 
-    assert_true(hex_read(A, text(version), &v) && hex_read(A, text(attributes), &att));
+    assert_true(hex_read(A, text(version), &v));
+    assert_true(hex_read(A, text(attributes), &att));
     der_open(&b, DER_SEQUENCE, &csr);
     der_open(&b, DER_SEQUENCE, &info);
     der_raw(&b, v);

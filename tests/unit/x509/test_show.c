@@ -307,7 +307,7 @@ static void odd_values_are_shown(void **state)
          "                CredentialID: b\n                k: v\n"},
         {"2b0601040182a464c62840"
          "02",
-         "300a0c0161"
+         "30080c0161"
          "0c0162"
          "3000",
          false,

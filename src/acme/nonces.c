@@ -1,0 +1,150 @@
+/*
+ * Nonces: two generations of half an hour in open-addressed sets.  A nonce is 16 random bytes;
+ * making one stores it, spending one removes it.  When a generation is full (a flood), the older
+ * one is given up early: whose nonce that was gets badNonce and repeats with a fresh one.
+ */
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "acme/acme.h"
+#include "base/encode.h"
+
+#define NONCE_SIZE     16
+#define GENERATION     (30 * 60 * NS_PER_SEC)
+#define GENERATION_MAX (1u << 20) /* nonces */
+#define SLOTS_FIRST    1024
+
+struct generation {
+    uint8_t (*slots)[NONCE_SIZE]; /* all zero: free; all ones: spent */
+    size_t n_slots, used;
+    int64_t begun;
+};
+struct acme_nonces {
+    pthread_mutex_t lock;
+    struct clock *clock;
+    struct rng *rng;
+    struct generation now, before;
+};
+
+static const uint8_t FREE[NONCE_SIZE];
+
+static size_t place(const uint8_t nonce[NONCE_SIZE], size_t n_slots)
+{
+    uint64_t h;
+
+    memcpy(&h, nonce, sizeof(h)); /* random already */
+    return (size_t)h & (n_slots - 1);
+}
+
+static uint8_t *find(struct generation *g, const uint8_t nonce[NONCE_SIZE])
+{
+    if (g->n_slots == 0)
+        return NULL;
+    for (size_t i = place(nonce, g->n_slots);; i = (i + 1) & (g->n_slots - 1)) {
+        if (memcmp(g->slots[i], nonce, NONCE_SIZE) == 0)
+            return g->slots[i];
+        if (memcmp(g->slots[i], FREE, NONCE_SIZE) == 0)
+            return NULL;
+    }
+}
+
+static void insert(struct generation *g, const uint8_t nonce[NONCE_SIZE])
+{
+    size_t i = place(nonce, g->n_slots);
+
+    while (memcmp(g->slots[i], FREE, NONCE_SIZE) != 0)
+        i = (i + 1) & (g->n_slots - 1);
+    memcpy(g->slots[i], nonce, NONCE_SIZE);
+    g->used++;
+}
+
+static bool is_spent(const uint8_t slot[NONCE_SIZE])
+{
+    for (size_t i = 0; i < NONCE_SIZE; i++) {
+        if (slot[i] != 0xff)
+            return false;
+    }
+    return true;
+}
+
+static void grow(struct generation *g)
+{
+    struct generation wider = {.n_slots = g->n_slots ? g->n_slots * 2 : SLOTS_FIRST,
+                               .begun = g->begun};
+
+    wider.slots = xcalloc(wider.n_slots, NONCE_SIZE);
+    for (size_t i = 0; i < g->n_slots; i++) {
+        if (memcmp(g->slots[i], FREE, NONCE_SIZE) != 0 && !is_spent(g->slots[i]))
+            insert(&wider, g->slots[i]);
+    }
+    free(g->slots);
+    *g = wider;
+}
+
+static void turn(struct acme_nonces *n, int64_t now)
+{
+    free(n->before.slots);
+    n->before = n->now;
+    if (now - n->before.begun > 2 * GENERATION) { /* nobody came for an hour */
+        free(n->before.slots);
+        n->before = (struct generation){0};
+    }
+    n->now = (struct generation){.begun = now};
+}
+
+struct acme_nonces *acme_nonces_new(struct clock *clock, struct rng *rng)
+{
+    struct acme_nonces *n = xcalloc(1, sizeof(*n));
+
+    pthread_mutex_init(&n->lock, NULL);
+    n->clock = clock;
+    n->rng = rng;
+    n->now.begun = clock->mono_ns(clock);
+    return n;
+}
+
+void acme_nonces_free(struct acme_nonces *n)
+{
+    free(n->now.slots);
+    free(n->before.slots);
+    pthread_mutex_destroy(&n->lock);
+    free(n);
+}
+
+struct slice acme_nonce_make(struct acme_nonces *n, struct arena *a)
+{
+    uint8_t nonce[NONCE_SIZE];
+    int64_t now = n->clock->mono_ns(n->clock);
+
+    n->rng->fill(n->rng, nonce, sizeof(nonce));
+    nonce[0] &= 0x7f; /* neither mark of a slot */
+    nonce[1] |= 1;
+    pthread_mutex_lock(&n->lock);
+    if (now - n->now.begun > GENERATION || n->now.used >= GENERATION_MAX)
+        turn(n, now);
+    if (2 * (n->now.used + 1) > n->now.n_slots)
+        grow(&n->now);
+    insert(&n->now, nonce);
+    pthread_mutex_unlock(&n->lock);
+    return base64_text(a, BASE64_URL_RAW, slice_of(nonce, sizeof(nonce)));
+}
+
+bool acme_nonce_spend(struct acme_nonces *n, struct slice text)
+{
+    struct arena *a = arena_new(&HEAP_USUAL);
+    struct slice nonce;
+    uint8_t *slot = NULL;
+
+    if (text.n < 32 && base64_read(a, BASE64_URL_RAW, text, &nonce) && nonce.n == NONCE_SIZE) {
+        pthread_mutex_lock(&n->lock);
+        bool mark = is_spent(nonce.p) || memcmp(nonce.p, FREE, NONCE_SIZE) == 0;
+        slot = mark ? NULL : find(&n->now, nonce.p);
+        if (!slot && !mark)
+            slot = find(&n->before, nonce.p);
+        if (slot)
+            memset(slot, 0xff, NONCE_SIZE);
+        pthread_mutex_unlock(&n->lock);
+    }
+    arena_free(a);
+    return slot != NULL;
+}

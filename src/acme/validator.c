@@ -1,0 +1,457 @@
+/*
+ * The validator: jobs, and threads that run them beside the requests.
+ *
+ * All jobs stand in one list, oldest first, and in a table by challenge id.  A job is waiting (its
+ * turn has not come, or its target has enough visitors), paused (tried again when it is due) or
+ * running; only running jobs have a thread, so a target that never answers holds at most
+ * TARGET_MAX threads, however many names of it are asked for.
+ *
+ * A transient failure is tried again with growing pauses until 30 s after the job came to run
+ * first; then the last result counts.  A job that never gets a turn ends after WAIT_NS.
+ *
+ * Threads are detached and counted.  Invariant, under the lock: as long as jobs wait or pause, one
+ * thread is idle and looks at the list and the clock, or all THREADS_MAX threads are busy.  Whoever
+ * takes a job and leaves others behind wakes or makes the next one.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "acme/validate_internal.h"
+#include "base/log.h"
+
+#define THREADS_MAX  256u
+#define TARGET_MAX   8u
+#define JOBS_MAX     4096u
+#define BUCKETS      1024u
+#define STACK_SIZE   ((size_t)1 << 20)
+#define IDLE_NS      (10 * NS_PER_SEC)
+#define WAIT_NS      (60 * NS_PER_SEC) /* for a turn */
+#define PAUSE_NS     (NS_PER_SEC / 2)  /* the first; each one is twice as long */
+#define STOP_GRACE_S 1                 /* what runs may end by itself */
+#define TURN_NS      (50 * NS_PER_MS)  /* with a clock that is not the system's */
+
+struct target {
+    struct target *next; /* in its bucket */
+    struct slice name;   /* lower case, malloc */
+    unsigned jobs, running;
+};
+
+struct vjob {
+    struct vjob *next, *prev; /* the list */
+    struct vjob *chain;       /* its bucket */
+    struct arena *arena;      /* owns v */
+    struct acme_validation v;
+    struct target *target;
+    bool running;
+    unsigned tries;
+    struct acme_result last; /* of the last try; in arena */
+    int64_t due, give_up;    /* mono_ns; give_up: end of waiting, then of trying */
+};
+struct acme_validator {
+    struct acme_validation_settings settings;
+    acme_validated_fn *done;
+    void *arg;
+    pthread_mutex_t lock;
+    pthread_cond_t work, gone; /* something changed; a thread left */
+    struct vjob *first, *last, *by_challenge[BUCKETS];
+    struct target *targets[BUCKETS];
+    unsigned jobs, running, threads, idle;
+    bool stopping;
+    atomic_bool cancelled;
+};
+
+static acme_validate_fn *const VALIDATE[ACME_CHALLENGE_TYPES] = {
+    [ACME_HTTP_01] = acme_validate_http01,
+    [ACME_DNS_01] = acme_validate_dns01,
+    [ACME_TLS_ALPN_01] = acme_validate_tls_alpn01,
+};
+
+static int64_t now_ns(struct acme_validator *w)
+{
+    return w->settings.clock->mono_ns(w->settings.clock);
+}
+
+/* --- Tables -------------------------------------------------------------------------------------
+ */
+
+/* FNV-1a; ids are ours and random, and names only share a bucket's length of work. */
+static unsigned bucket_of(struct slice s)
+{
+    uint32_t h = 2166136261u;
+
+    for (size_t i = 0; i < s.n; i++)
+        h = (h ^ s.p[i]) * 16777619u;
+    return h % BUCKETS;
+}
+
+static struct vjob *job_find(struct acme_validator *w, struct slice challenge)
+{
+    struct vjob *j = w->by_challenge[bucket_of(challenge)];
+
+    while (j && !slice_eq(j->v.challenge, challenge))
+        j = j->chain;
+    return j;
+}
+
+static struct target *target_take(struct acme_validator *w, struct slice name)
+{
+    struct target **head = &w->targets[bucket_of(name)], *t = *head;
+
+    while (t && !slice_eq(t->name, name))
+        t = t->next;
+    if (!t) {
+        t = xcalloc(1, sizeof(*t));
+        t->name = slice_text(xstrdup((const char *)name.p));
+        t->next = *head;
+        *head = t;
+    }
+    t->jobs++;
+    return t;
+}
+
+static void target_drop(struct acme_validator *w, struct target *t)
+{
+    struct target **at = &w->targets[bucket_of(t->name)];
+
+    if (--t->jobs)
+        return;
+    while (*at != t)
+        at = &(*at)->next;
+    *at = t->next;
+    free((void *)(uintptr_t)t->name.p);
+    free(t);
+}
+
+/* With a NUL behind it. */
+static struct slice lower(struct arena *a, struct slice s)
+{
+    char *text = arena_cstr(a, s);
+    size_t n = strlen(text);
+
+    for (size_t i = 0; i < n; i++)
+        if (text[i] >= 'A' && text[i] <= 'Z')
+            text[i] = (char)(text[i] - 'A' + 'a');
+    return slice_of(text, n);
+}
+
+static struct vjob *job_new(struct acme_validator *w, const struct acme_validation *v)
+{
+    struct arena *a = arena_new(&HEAP_USUAL);
+    struct vjob *j = arena_alloc(a, sizeof(*j));
+
+    *j = (struct vjob){.arena = a, .v = *v};
+    j->v.challenge = arena_copy(a, v->challenge);
+    j->v.authorization = arena_copy(a, v->authorization);
+    j->v.account = arena_copy(a, v->account);
+    j->v.value = arena_copy(a, v->value);
+    j->v.token = arena_copy(a, v->token);
+    j->v.key_authorization = arena_copy(a, v->key_authorization);
+    j->target = target_take(w, lower(a, v->value));
+    j->due = now_ns(w);
+    j->give_up = j->due + WAIT_NS;
+    return j;
+}
+
+static void job_link(struct acme_validator *w, struct vjob *j)
+{
+    struct vjob **chain = &w->by_challenge[bucket_of(j->v.challenge)];
+
+    j->chain = *chain;
+    *chain = j;
+    j->prev = w->last;
+    *(w->last ? &w->last->next : &w->first) = j;
+    w->last = j;
+    w->jobs++;
+}
+
+static void job_free(struct acme_validator *w, struct vjob *j)
+{
+    struct vjob **chain = &w->by_challenge[bucket_of(j->v.challenge)];
+
+    while (*chain != j)
+        chain = &(*chain)->chain;
+    *chain = j->chain;
+    *(j->prev ? &j->prev->next : &w->first) = j->next;
+    *(j->next ? &j->next->prev : &w->last) = j->prev;
+    w->jobs--;
+    target_drop(w, j->target);
+    arena_free(j->arena);
+}
+
+/* --- Threads ------------------------------------------------------------------------------------
+ */
+
+static void *thread_main(void *arg);
+
+/* Signals are the main thread's. */
+static bool thread_new(struct acme_validator *w)
+{
+    pthread_attr_t attr;
+    pthread_t thread;
+    sigset_t all, old;
+
+    pthread_attr_init(&attr);
+    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attr, STACK_SIZE);
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &old);
+    int error = pthread_create(&thread, &attr, thread_main, w);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    pthread_attr_destroy(&attr);
+    w->threads += error == 0;
+    return error == 0;
+}
+
+/* Somebody looks at the list soon.  False: there is nobody. */
+static bool wake(struct acme_validator *w)
+{
+    if (w->idle) {
+        pthread_cond_signal(&w->work);
+        return true;
+    }
+    return (w->threads < THREADS_MAX && thread_new(w)) || w->threads;
+}
+
+static void wait_ns(struct acme_validator *w, int64_t ns)
+{
+    struct timespec ts;
+
+    if (w->settings.clock != &CLOCK_SYSTEM && ns > TURN_NS)
+        ns = TURN_NS;
+    if (ns < NS_PER_MS)
+        ns = NS_PER_MS;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    ts.tv_sec += ns / NS_PER_SEC;
+    ts.tv_nsec += ns % NS_PER_SEC;
+    if (ts.tv_nsec >= NS_PER_SEC) {
+        ts.tv_nsec -= NS_PER_SEC;
+        ts.tv_sec++;
+    }
+    w->idle++;
+    pthread_cond_timedwait(&w->work, &w->lock, &ts);
+    w->idle--;
+}
+
+/* --- One job ------------------------------------------------------------------------------------
+ */
+
+/* The first job that may run now; *next: when another one may.  Every job is looked at: there are
+ * at most JOBS_MAX, and each of them costs a connection. */
+static struct vjob *job_choose(struct acme_validator *w, int64_t *next)
+{
+    int64_t now = now_ns(w);
+
+    *next = INT64_MAX;
+    for (struct vjob *j = w->first; j && !w->stopping; j = j->next) {
+        int64_t then = j->target->running < TARGET_MAX ? j->due : j->give_up;
+        if (j->running)
+            continue;
+        if (now >= then)
+            return j;
+        if (then < *next)
+            *next = then;
+    }
+    return NULL;
+}
+
+static void job_begin(struct acme_validator *w, struct vjob *j)
+{
+    j->running = true;
+    j->target->running++;
+    w->running++;
+    if (w->jobs > w->running)
+        (void)wake(w);
+}
+
+static void job_end(struct acme_validator *w, struct vjob *j)
+{
+    j->running = false;
+    j->target->running--;
+    w->running--;
+}
+
+static struct acme_result job_try(struct acme_validator *w, struct vjob *j, struct arena *a)
+{
+    struct deadline d = {j->give_up, w->settings.clock, &w->cancelled};
+
+    return VALIDATE[j->v.type](a, &j->v, &w->settings, d);
+}
+
+/* It stood before a full target for too long. */
+static struct acme_result no_turn(struct arena *a, const struct vjob *j)
+{
+    if (j->tries)
+        return j->last;
+    return validation_result(a, ACME_RETRY, "connection",
+                             "%.*s: too many validations of this name at a time",
+                             SLICE_ARG(j->v.value));
+}
+
+/* Locked.  False: there is no time for another try. */
+static bool job_pause(struct acme_validator *w, struct vjob *j, const struct acme_result *r)
+{
+    int64_t due = now_ns(w) + (PAUSE_NS << (j->tries < 8 ? j->tries : 8));
+
+    if (due >= j->give_up)
+        return false;
+    j->tries++;
+    j->due = due;
+    j->last = *r;
+    j->last.detail = arena_copy(j->arena, r->detail);
+    return true;
+}
+
+/* Called and left locked; the job is gone or paused then. */
+static void job_run(struct acme_validator *w, struct vjob *j)
+{
+    bool late = j->tries && now_ns(w) >= j->give_up;
+    bool has_turn = !late && j->target->running < TARGET_MAX;
+    struct arena *a = arena_new(&HEAP_USUAL);
+
+    if (has_turn && !j->tries)
+        j->give_up = now_ns(w) + VALIDATION_NS;
+    job_begin(w, j);
+    pthread_mutex_unlock(&w->lock);
+    struct acme_result r = has_turn ? job_try(w, j, a) : no_turn(a, j);
+    pthread_mutex_lock(&w->lock);
+    bool transient = r.verdict == ACME_RETRY;
+    if (transient && has_turn && !w->stopping && job_pause(w, j, &r)) {
+        job_end(w, j);
+        arena_free(a);
+        return;
+    }
+    if (!transient || !w->stopping) { /* a try that was cut short says nothing */
+        pthread_mutex_unlock(&w->lock);
+        w->done(w->arg, &j->v, &r);
+        pthread_mutex_lock(&w->lock);
+    }
+    arena_free(a);
+    job_end(w, j);
+    job_free(w, j);
+}
+
+/* Locked.  False: this thread has nothing to do any more. */
+static bool idle_turn(struct acme_validator *w, int64_t next, int64_t since)
+{
+    int64_t now = now_ns(w), end = since + IDLE_NS;
+    bool watch = w->idle == 0 && w->jobs > w->running; /* somebody must */
+
+    if (w->stopping || (now >= end && !watch))
+        return false;
+    int64_t until = watch && now >= end ? now + IDLE_NS : end;
+    wait_ns(w, (next < until ? next : until) - now);
+    return true;
+}
+
+static void *thread_main(void *arg)
+{
+    struct acme_validator *w = arg;
+    int64_t next;
+
+    pthread_mutex_lock(&w->lock);
+    for (int64_t since = now_ns(w);;) {
+        struct vjob *j = job_choose(w, &next);
+        if (j) {
+            job_run(w, j);
+            since = now_ns(w);
+        } else if (!idle_turn(w, next, since)) {
+            break;
+        }
+    }
+    w->threads--;
+    pthread_cond_broadcast(&w->gone);
+    pthread_mutex_unlock(&w->lock); /* the last touch: whoever stops may free w now */
+    return NULL;
+}
+
+/* --- What others call ---------------------------------------------------------------------------
+ */
+
+struct acme_validator *acme_validator_new(const struct acme_validation_settings *s,
+                                          acme_validated_fn *done, void *arg)
+{
+    struct acme_validator *w = xcalloc(1, sizeof(*w));
+    pthread_condattr_t attr;
+
+    w->settings = *s;
+    w->done = done;
+    w->arg = arg;
+    pthread_mutex_init(&w->lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&w->work, &attr);
+    pthread_cond_init(&w->gone, &attr);
+    pthread_condattr_destroy(&attr);
+    return w;
+}
+
+/* Locked. */
+static bool start(struct acme_validator *w, const struct acme_validation *v)
+{
+    if (job_find(w, v->challenge))
+        return true;
+    if (w->stopping || w->jobs >= JOBS_MAX || !VALIDATE[v->type])
+        return false;
+    struct vjob *j = job_new(w, v);
+    job_link(w, j);
+    if (!wake(w)) {
+        job_free(w, j);
+        log_error("ACME: no thread for a validation");
+        return false;
+    }
+    return true;
+}
+
+bool acme_validator_start(struct acme_validator *w, const struct acme_validation *v)
+{
+    if ((unsigned)v->type >= ACME_CHALLENGE_TYPES)
+        return false;
+    pthread_mutex_lock(&w->lock);
+    bool started = start(w, v);
+    pthread_mutex_unlock(&w->lock);
+    return started;
+}
+
+bool acme_validator_busy(struct acme_validator *w, struct slice challenge)
+{
+    pthread_mutex_lock(&w->lock);
+    bool busy = job_find(w, challenge) != NULL;
+    pthread_mutex_unlock(&w->lock);
+    return busy;
+}
+
+/* Locked. */
+static void drop_what_waits(struct acme_validator *w)
+{
+    for (struct vjob *j = w->first, *next; j; j = next) {
+        next = j->next;
+        if (!j->running)
+            job_free(w, j);
+    }
+}
+
+void acme_validator_stop(struct acme_validator *w)
+{
+    struct timespec until;
+
+    if (!w)
+        return;
+    pthread_mutex_lock(&w->lock);
+    w->stopping = true;
+    drop_what_waits(w);
+    pthread_cond_broadcast(&w->work);
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += STOP_GRACE_S;
+    while (w->threads && pthread_cond_timedwait(&w->gone, &w->lock, &until) != ETIMEDOUT) {}
+    atomic_store(&w->cancelled, true);
+    while (w->threads)
+        pthread_cond_wait(&w->gone, &w->lock);
+    pthread_mutex_unlock(&w->lock);
+    pthread_cond_destroy(&w->work);
+    pthread_cond_destroy(&w->gone);
+    pthread_mutex_destroy(&w->lock);
+    free(w);
+}

@@ -1,0 +1,243 @@
+/*
+ * Names against rules.  For each kind: a deny match is final; where a rule of any kind allows,
+ * something must allow this name too.
+ */
+#include "base/uri.h"
+#include "policy/internal.h"
+#include "x509/idna.h"
+
+/* A name in the form that rules are compared with. */
+struct candidate {
+    struct slice text, local;
+    struct ip ip;
+};
+
+static bool not_allowed(struct err *e, enum policy_kind kind, struct slice name)
+{
+    return err_set(e, ERR_FORBIDDEN, "%s name \"%.*s\" is not allowed by policy",
+                   policy_kind_name(kind), SLICE_ARG(slice_sub(name, 0, 256)));
+}
+
+static bool unreadable(struct err *e, enum policy_kind kind, struct slice name, const char *why)
+{
+    return err_set(e, ERR_FORBIDDEN, "%s name \"%.*s\" cannot be judged by policy: %s",
+                   policy_kind_name(kind), SLICE_ARG(slice_sub(name, 0, 256)), why);
+}
+
+/* --- Into comparable form
+ * ------------------------------------------------------------------------- */
+
+static bool prepare_dns(struct arena *a, enum policy_kind kind, struct slice name,
+                        struct candidate *c, struct err *e)
+{
+    bool star = slice_starts(name, "*");
+    struct slice rest = star ? slice_from(name, 1) : name;
+    struct slice dotless = slice_starts(rest, ".") ? slice_from(rest, 1) : rest, ascii;
+
+    if (!idna_lookup(a, dotless, &ascii))
+        return unreadable(e, kind, name, "it is no DNS name (RFC 5891)");
+    ascii = policy_lower(a, ascii);
+    c->text = star ? arena_format(a, "*%s%.*s", dotless.n < rest.n ? "." : "", SLICE_ARG(ascii))
+              : dotless.n < rest.n ? arena_format(a, ".%.*s", SLICE_ARG(ascii))
+                                   : ascii;
+    return true;
+}
+
+static bool prepare_email(struct arena *a, struct slice name, struct candidate *c, struct err *e)
+{
+    size_t at = slice_rfind(name, '@');
+
+    if (at == 0 || at >= name.n || at + 1 == name.n)
+        return unreadable(e, POLICY_EMAIL, name, "it is no mailbox (RFC 5321)");
+    c->local = slice_sub(name, 0, at);
+    if (c->local.n >= 2 && c->local.p[0] == '"' && c->local.p[c->local.n - 1] == '"')
+        c->local = slice_sub(c->local, 1, c->local.n - 2);
+    return prepare_dns(a, POLICY_EMAIL, slice_from(name, at + 1), c, e);
+}
+
+static bool prepare_uri(struct arena *a, struct slice name, struct candidate *c, struct err *e)
+{
+    struct uri u;
+    struct ip ip;
+
+    if (!uri_read(a, name, &u, NULL) || u.host.n == 0)
+        return unreadable(e, POLICY_URI, name, "it has no host");
+    if (u.host_is_v6 || ip_read(u.host, &ip) || slice_find(u.host, '*') < u.host.n)
+        return unreadable(e, POLICY_URI, name, "its host is no DNS name");
+    return prepare_dns(a, POLICY_URI, u.host, c, e);
+}
+
+static bool prepare(struct arena *a, enum policy_kind kind, struct slice name, struct candidate *c,
+                    struct err *e)
+{
+    *c = (struct candidate){.text = name};
+    switch (kind) {
+    case POLICY_DNS:
+        return prepare_dns(a, kind, name, c, e);
+    case POLICY_IP:
+        return ip_read(name, &c->ip) || unreadable(e, kind, name, "it is no IP address");
+    case POLICY_EMAIL:
+        return prepare_email(a, name, c, e);
+    case POLICY_URI:
+        return prepare_uri(a, name, c, e);
+    default:
+        return true;
+    }
+}
+
+/* --- Matching
+ * --------------------------------------------------------------------------------------- */
+
+static size_t labels(struct slice name)
+{
+    size_t n = name.n > 0 ? 1 : 0;
+
+    for (size_t i = 0; i < name.n; i++)
+        n += name.p[i] == '.';
+    return n;
+}
+
+static bool match_dns(const struct policy *p, const struct policy_rule *rule, struct slice name)
+{
+    struct slice want = rule->text;
+    size_t star = slice_find(name, '*');
+    bool wildcard = slice_starts(name, "*.");
+
+    if (name.n == 0 || name.p[0] == '.' || (star < name.n && !wildcard) ||
+        (wildcard && (!p->wildcards || slice_find(slice_from(name, 1), '*') < name.n - 1)))
+        return false;
+    if (!slice_starts(want, "."))
+        return slice_eq(want, name);
+    /* ".x.y" takes exactly one more label than x.y. */
+    return name.n > want.n && slice_eq(slice_from(name, name.n - want.n), want) &&
+           labels(name) == labels(want);
+}
+
+static bool match_ip(const struct policy_rule *rule, const struct ip *ip)
+{
+    if (rule->ip.n != ip->n)
+        return false;
+    for (unsigned i = 0; i < ip->n; i++) {
+        unsigned keep = rule->bits > 8 * i ? rule->bits - 8 * i : 0;
+        uint8_t mask = keep >= 8 ? 0xff : (uint8_t)(0xff00u >> keep);
+        if ((ip->bytes[i] & mask) != rule->ip.bytes[i])
+            return false;
+    }
+    return true;
+}
+
+static bool match(const struct policy *p, enum policy_kind kind, const struct policy_rule *rule,
+                  const struct candidate *c)
+{
+    switch (kind) {
+    case POLICY_DNS:
+    case POLICY_URI:
+        return match_dns(p, rule, c->text);
+    case POLICY_IP:
+        return match_ip(rule, &c->ip);
+    case POLICY_EMAIL:
+        return (!rule->local.p || slice_eq(rule->local, c->local)) && slice_eq(rule->text, c->text);
+    case POLICY_PRINCIPAL:
+        return slice_is(rule->text, "*") || slice_eq_case(rule->text, c->text);
+    default:
+        return slice_eq_case(rule->text, c->text);
+    }
+}
+
+static bool any_match(const struct policy *p, enum policy_kind kind,
+                      const struct policy_rules *rules, const struct candidate *c)
+{
+    for (size_t i = 0; i < rules->n; i++) {
+        if (match(p, kind, &rules->v[i], c))
+            return true;
+    }
+    return false;
+}
+
+bool policy_check_name(struct arena *a, const struct policy *p, enum policy_kind kind,
+                       struct slice name, struct err *e)
+{
+    struct candidate c;
+
+    if (!p)
+        return true;
+    if (p->allow[kind].n == 0 && p->deny[kind].n == 0)
+        return !p->any_allow || not_allowed(e, kind, name);
+    if (!prepare(a, kind, name, &c, e))
+        return false;
+    if (any_match(p, kind, &p->deny[kind], &c))
+        return not_allowed(e, kind, name);
+    if (p->allow[kind].n > 0 && !any_match(p, kind, &p->allow[kind], &c))
+        return not_allowed(e, kind, name);
+    return true;
+}
+
+/* --- Certificates
+ * ------------------------------------------------------------------------------------- */
+
+static const enum policy_kind KIND_OF_SAN[] = {[SAN_DNS] = POLICY_DNS,
+                                               [SAN_EMAIL] = POLICY_EMAIL,
+                                               [SAN_IP] = POLICY_IP,
+                                               [SAN_URI] = POLICY_URI};
+
+/* A denied common name is final; allowed by its own rules it is accepted; else it is judged as the
+ * kind of name that it looks like. */
+static bool check_common_name(struct arena *a, const struct policy *p, struct slice cn,
+                              struct err *e)
+{
+    struct candidate c = {.text = cn};
+
+    if (cn.n == 0)
+        return true;
+    if (any_match(p, POLICY_CN, &p->deny[POLICY_CN], &c))
+        return not_allowed(e, POLICY_CN, cn);
+    if (any_match(p, POLICY_CN, &p->allow[POLICY_CN], &c))
+        return true;
+    if (policy_check_name(a, p, KIND_OF_SAN[san_kind_of(cn)], cn, NULL))
+        return true;
+    return not_allowed(e, POLICY_CN, cn);
+}
+
+bool policy_check_x509(struct arena *a, const struct policy *p, const struct sans *names,
+                       struct slice common_name, struct err *e)
+{
+    static const enum san_kind ORDER[] = {SAN_DNS, SAN_IP, SAN_EMAIL, SAN_URI};
+
+    if (!p)
+        return true;
+    for (size_t k = 0; k < COUNT_OF(ORDER); k++) {
+        for (size_t i = 0; i < names->n; i++) {
+            const struct san *name = &names->v[i];
+            if (name->kind != ORDER[k])
+                continue;
+            struct slice text = name->kind == SAN_IP ? ip_text(a, &name->ip) : name->text;
+            if (!policy_check_name(a, p, KIND_OF_SAN[name->kind], text, e))
+                return false;
+        }
+    }
+    return check_common_name(a, p, common_name, e);
+}
+
+bool policy_check_ssh(struct arena *a, const struct policy *p, const struct slice *principals,
+                      size_t n, struct err *e)
+{
+    for (size_t i = 0; p && i < n; i++) {
+        enum san_kind kind = san_kind_of(principals[i]);
+        bool user = p->use == POLICY_SSH_USER;
+        enum policy_kind as;
+        if (kind == SAN_URI || (user && kind == SAN_IP))
+            return unreadable(e, POLICY_PRINCIPAL, principals[i],
+                              "URIs, and IP addresses of users, are no principals");
+        if (user)
+            as = kind == SAN_EMAIL ? POLICY_EMAIL : POLICY_PRINCIPAL;
+        else
+            as = KIND_OF_SAN[kind];
+        bool fits = policy_check_name(a, p, as, principals[i], e);
+        /* Host principals may also be allowed by name. */
+        if (!fits && !user && p->allow[POLICY_PRINCIPAL].n > 0)
+            fits = policy_check_name(a, p, POLICY_PRINCIPAL, principals[i], e);
+        if (!fits)
+            return false;
+    }
+    return true;
+}

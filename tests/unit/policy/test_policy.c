@@ -1,0 +1,209 @@
+/* Policies: what rules are accepted, and what names they let through. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "policy/policy.h"
+
+static struct arena *a;
+
+static int set_up(void **state)
+{
+    (void)state;
+    a = arena_new(&HEAP_USUAL);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    arena_free(a);
+    return 0;
+}
+
+static bool read(const char *text, enum policy_use use, const struct policy **p, struct err *e)
+{
+    const struct json *v = json_read(a, slice_text(text), &JSON_CONFIG, NULL, NULL);
+
+    assert_non_null(v);
+    return policy_read(a, v, use, "policy", p, e);
+}
+
+static const struct policy *x509(const char *text)
+{
+    const struct policy *p;
+    struct err e = {0};
+
+    if (!read(text, POLICY_X509, &p, &e))
+        fail_msg("%s: %s", text, e.text);
+    return p;
+}
+
+static void bad_rules_are_refused_by_name(void **state)
+{
+    static const char *const RULES[] = {
+        "{\"allow\":{\"cn\":[\"\"]}}",           "{\"allow\":{\"cn\":[\"*\"]}}",
+        "{\"allow\":{\"dns\":[\"\"]}}",          "{\"allow\":{\"dns\":[\"a..b\"]}}",
+        "{\"allow\":{\"dns\":[\".a\"]}}",        "{\"allow\":{\"dns\":[\"a.*.b\"]}}",
+        "{\"allow\":{\"dns\":[\"*a\"]}}",        "{\"allow\":{\"dns\":[\"a_b\"]}}",
+        "{\"allow\":{\"ip\":[\"10.0.0\"]}}",     "{\"allow\":{\"ip\":[\"10.0.0.0/33\"]}}",
+        "{\"allow\":{\"ip\":[\"a\"]}}",          "{\"allow\":{\"email\":[\"*\"]}}",
+        "{\"allow\":{\"email\":[\"a@b@c\"]}}",   "{\"allow\":{\"email\":[\"@.a\"]}}",
+        "{\"allow\":{\"uri\":[\"https://a\"]}}", "{\"allow\":{\"uri\":[\"a:1\"]}}",
+        "{\"allow\":{\"uri\":[\"10.0.0.1\"]}}",  "{\"allow\":{\"uri\":[\"[::1]\"]}}",
+        "{\"deny\":{\"principal\":[\"a\"]}}",    "{\"allow\":[]}",
+        "{\"allow\":{\"dns\":\"a\"}}",           "{\"allow\":{\"dns\":[5]}}",
+        "{\"allowWildcardNames\":\"yes\"}",      "[]",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(RULES); i++) {
+        const struct policy *p;
+        struct err e = {0};
+        if (read(RULES[i], POLICY_X509, &p, &e))
+            fail_msg("accepted: %s", RULES[i]);
+        assert_int_equal(e.kind, ERR_MALFORMED);
+        assert_non_null(strstr(e.text, "policy"));
+    }
+}
+
+static void no_rule_is_no_policy(void **state)
+{
+    (void)state;
+    assert_null(x509("{}"));
+    assert_null(x509("null"));
+    assert_null(x509("{\"allowWildcardNames\":true,\"allow\":{},\"deny\":{\"dns\":[]}}"));
+}
+
+struct sample {
+    const char *rules, *name;
+    enum policy_kind kind;
+    bool allowed;
+};
+
+static void names_are_judged(void **state)
+{
+    static const char LAB[] = "{\"allow\":{\"dns\":[\"*.lab.test\",\"one.test\"],"
+                              "\"ip\":[\"10.1.2.3/16\",\"fd00::/8\"],"
+                              "\"email\":[\"@lab.test\",\"Jane@corp.test\"],"
+                              "\"uri\":[\"*.lab.test\"]},"
+                              "\"deny\":{\"dns\":[\"bad.lab.test\"],\"ip\":[\"10.1.9.9\"],"
+                              "\"email\":[\"root@lab.test\"]}}";
+    static const char ONLY_DENY[] = "{\"deny\":{\"dns\":[\"bad.test\"]}}";
+    static const char WILD[] = "{\"allow\":{\"dns\":[\"*.lab.test\"]},\"allowWildcardNames\":true}";
+    static const struct sample SAMPLES[] = {
+        {LAB, "a.lab.test", POLICY_DNS, true},
+        {LAB, "A.LAB.test", POLICY_DNS, true},
+        {LAB, "a.b.lab.test", POLICY_DNS, false},
+        {LAB, "lab.test", POLICY_DNS, false},
+        {LAB, "xlab.test", POLICY_DNS, false},
+        {LAB, "one.test", POLICY_DNS, true},
+        {LAB, "a.one.test", POLICY_DNS, false},
+        {LAB, "bad.lab.test", POLICY_DNS, false},
+        {LAB, "*.lab.test", POLICY_DNS, false},
+        {LAB, "a_b.lab.test", POLICY_DNS, false},
+        {LAB, "", POLICY_DNS, false},
+        {LAB, ".lab.test", POLICY_DNS, false},
+        {LAB, "b\xc3\xbc.lab.test", POLICY_DNS, true},
+        {LAB, "10.1.200.1", POLICY_IP, true},
+        {LAB, "10.2.0.1", POLICY_IP, false},
+        {LAB, "10.1.9.9", POLICY_IP, false},
+        {LAB, "::ffff:10.1.0.1", POLICY_IP, true},
+        {LAB, "fd12::1", POLICY_IP, true},
+        {LAB, "fe80::1", POLICY_IP, false},
+        {LAB, "kim@lab.test", POLICY_EMAIL, true},
+        {LAB, "kim@LAB.test", POLICY_EMAIL, true},
+        {LAB, "kim@a.lab.test", POLICY_EMAIL, false},
+        {LAB, "root@lab.test", POLICY_EMAIL, false},
+        {LAB, "jane@corp.test", POLICY_EMAIL, true},
+        {LAB, "Jane@corp.test", POLICY_EMAIL, false},
+        {LAB, "nobody", POLICY_EMAIL, false},
+        {LAB, "https://a.lab.test:8443/x?y", POLICY_URI, true},
+        {LAB, "spiffe://a.lab.test/x", POLICY_URI, true},
+        {LAB, "https://other.test/", POLICY_URI, false},
+        {LAB, "https://10.1.0.1/", POLICY_URI, false},
+        {LAB, "urn:uuid:1", POLICY_URI, false},
+        {ONLY_DENY, "good.test", POLICY_DNS, true},
+        {ONLY_DENY, "bad.test", POLICY_DNS, false},
+        {ONLY_DENY, "10.0.0.1", POLICY_IP, true},
+        {WILD, "*.lab.test", POLICY_DNS, true},
+        {WILD, "*.a.lab.test", POLICY_DNS, false},
+        {WILD, "10.0.0.1", POLICY_IP, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(SAMPLES); i++) {
+        const struct sample *s = &SAMPLES[i];
+        struct err e = {0};
+        bool ok = policy_check_name(a, x509(s->rules), s->kind, slice_text(s->name), &e);
+        if (ok != s->allowed)
+            fail_msg("sample %zu: %s: %s", i, s->name, ok ? "allowed" : e.text);
+        if (!ok)
+            assert_int_equal(e.kind, ERR_FORBIDDEN);
+    }
+}
+
+static bool check(const char *rules, const char *dns, const char *cn)
+{
+    struct slice name = slice_text(dns);
+    struct sans sans = {0};
+
+    if (dns)
+        sans_split(a, &name, 1, &sans);
+    return policy_check_x509(a, x509(rules), &sans, slice_text(cn), NULL);
+}
+
+static void common_names_have_rules_of_their_own(void **state)
+{
+    (void)state;
+    assert_true(
+        check("{\"allow\":{\"cn\":[\"Lab Root\"],\"dns\":[\"a.test\"]}}", "a.test", "lab root"));
+    assert_true(check("{\"allow\":{\"dns\":[\"a.test\"]}}", "a.test", "a.test"));
+    assert_false(check("{\"allow\":{\"dns\":[\"a.test\"]}}", "a.test", "b.test"));
+    assert_true(check("{\"allow\":{\"dns\":[\"a.test\"]}}", "a.test", ""));
+    /* A denied common name is final. */
+    assert_false(check("{\"deny\":{\"cn\":[\"a.test\"]}}", "a.test", "a.test"));
+    assert_true(check("{\"deny\":{\"cn\":[\"b.test\"]}}", "a.test", "a.test"));
+    assert_false(
+        check("{\"deny\":{\"cn\":[\"x\"]},\"allow\":{\"dns\":[\"a.test\"]}}", "a.test", "y"));
+}
+
+static void ssh_principals_follow_their_engine(void **state)
+{
+    const struct policy *user, *host;
+    struct err e = {0};
+    struct slice kim = SLICE("kim"), root = SLICE("root"), mail = SLICE("kim@lab.test"),
+                 ip = SLICE("10.0.0.1"), name = SLICE("a.lab.test");
+
+    (void)state;
+    assert_true(read("{\"allow\":{\"email\":[\"@lab.test\"],\"principal\":[\"kim\",\"root\"]},"
+                     "\"deny\":{\"principal\":[\"root\"]}}",
+                     POLICY_SSH_USER, &user, &e));
+    assert_true(policy_check_ssh(a, user, &kim, 1, &e));
+    assert_true(policy_check_ssh(a, user, &mail, 1, &e));
+    assert_false(policy_check_ssh(a, user, &root, 1, &e));
+    assert_false(policy_check_ssh(a, user, &ip, 1, &e));
+    assert_true(policy_check_ssh(a, user, NULL, 0, &e));
+    assert_true(read("{\"allow\":{\"dns\":[\"*.lab.test\"],\"ip\":[\"10.0.0.0/8\"]}}",
+                     POLICY_SSH_HOST, &host, &e));
+    assert_true(policy_check_ssh(a, host, &name, 1, &e));
+    assert_true(policy_check_ssh(a, host, &ip, 1, &e));
+    assert_false(policy_check_ssh(a, host, &mail, 1, &e));
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        CASE(bad_rules_are_refused_by_name),
+        CASE(no_rule_is_no_policy),
+        CASE(names_are_judged),
+        CASE(common_names_have_rules_of_their_own),
+        CASE(ssh_principals_follow_their_engine),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
