@@ -32,7 +32,7 @@ FLOORS = {
     "api": "base json crypto jose x509 policy net store client provisioner authority",
     "acme": "base json crypto jose x509 policy net store client provisioner authority api",
     "server": "base json crypto jose x509 policy net store client provisioner authority api acme",
-    "cli": "base json crypto jose x509 policy net store client provisioner authority api",
+    "cli": "base json crypto jose x509 policy net store client provisioner authority api acme",
 }
 
 
@@ -77,11 +77,13 @@ def configure(folder, args, cc):
 
 def build(tally, name, folder, args, cc="gcc"):
     heading(f"build: {name}")
-    for step in (lambda: configure(folder, args, cc), lambda: run(["ninja", "-C", str(folder)])):
-        done = step()
-        if done.returncode != 0:
-            tally.fail(f"build: {name}", done.stdout)
-            return False
+    done = configure(folder, args, cc)
+    if done.returncode == 0:
+        done = run(["ninja", "-C", str(folder), "-k", "0"])
+    if done.returncode != 0:
+        quiet = [line for line in done.stdout.splitlines() if not re.match(r"\[\d+/\d+\]", line)]
+        tally.fail(f"build: {name}", "\n".join(quiet))
+        return False
     tally.ok()
     return True
 

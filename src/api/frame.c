@@ -131,6 +131,8 @@ static void on_committed(enum committed how, const struct store_op *refused, con
     }
     if (how == STORE_REFUSED && run_again(t, refused))
         return;
+    if (!t->denied)
+        w->log = t->log_at_mark; /* what act would have given never left */
     if (how == STORE_REFUSED) {
         const struct refusal *r = refused->refusal;
         err_set(&w->err, r ? r->kind : ERR_INTERNAL, "%s", r ? r->text : "the record changed");

@@ -150,14 +150,28 @@ static bool cap_to_issuer(struct work *w, struct x509_leaf *leaf)
     return true;
 }
 
-/* Names that no certificate can carry are the requester's mistake and not ours, so they are found
- * before the leaf is written. */
+static bool has_control(struct slice text)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.p[i] < 0x20 || text.p[i] == 0x7f)
+            return true;
+    }
+    return false;
+}
+
+/* Names that no certificate should carry are the requester's mistake and not ours, so they are
+ * found before the leaf is written. */
 static bool check_writable(struct work *w, const struct x509_leaf *leaf)
 {
     struct buf scratch CLEANUP(buf_free) = buf_new(NULL, CERT_MAX);
 
-    if (slice_has_nul(leaf->subject.common_name))
-        return err_set(&w->err, ERR_MALFORMED, "the common name holds a NUL byte");
+    if (has_control(leaf->subject.common_name))
+        return err_set(&w->err, ERR_MALFORMED, "the common name holds a control character");
+    for (size_t i = 0; i < leaf->sans.n; i++) {
+        if (has_control(leaf->sans.v[i].text))
+            return err_set(&w->err, ERR_MALFORMED,
+                           "a subject alternative name holds a control character");
+    }
     if (!sans_put(&scratch, &leaf->sans, &w->err))
         return err_wrap(&w->err, "subject alternative name");
     return buf_done(&scratch, "subject alternative names", &w->err);

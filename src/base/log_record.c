@@ -249,8 +249,8 @@ static void put_json_text(struct buf *b, struct slice s)
             buf_text(b, "\\ufffd");
         else if (letter)
             buf_printf(b, "\\%c", letter);
-        else if (rune < 0x20 || rune == '<' || rune == '>' || rune == '&' || rune == 0x2028 ||
-                 rune == 0x2029)
+        else if (rune == '<' || rune == '>' || rune == '&' ||
+                 (rune < 0x10000 && !printable(rune)))
             buf_printf(b, "\\u%04x", rune);
         else
             buf_put(b, slice_sub(s, 0, n));
@@ -407,10 +407,13 @@ static void put_column(struct buf *b, const struct log_fields *f, const char *na
     }
     if (value.n == 0)
         buf_byte(&value, '-');
-    for (size_t i = 0; i < value.n; i++)
-        if (value.p[i] <= ' ' || value.p[i] == 0x7f || value.p[i] == '"')
-            value.p[i] = '?';
-    buf_put(b, buf_slice(&value));
+    uint32_t rune;
+    for (struct slice rest = buf_slice(&value); rest.n;) {
+        size_t n;
+        bool shown = rune_read(rest, &rune, &n) && printable(rune) && rune != ' ' && rune != '"';
+        buf_put(b, shown ? slice_sub(rest, 0, n) : SLICE("?"));
+        rest = slice_from(rest, n);
+    }
 }
 
 /* Takes the record's fields under their own names. */

@@ -450,6 +450,7 @@ static const struct command EAB = {
     .sub = EAB_SUB,
 };
 static const struct command *const ACME_SUB[] = {&EAB, NULL};
+extern const struct command CMD_CA_ACME; /* ca.c */
 const struct command CMD_CA_ACME = {
     .name = "acme",
     .summary = "manage what ACME provisioners need",

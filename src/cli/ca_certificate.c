@@ -4,6 +4,7 @@
  * Everything that can fail without the CA is tried before it is asked: whether the files may be
  * written, whether the token is for this subject.  The key is on disk before the certificate.
  */
+#include "cli/ca_acme.h"
 #include "cli/ca_offline.h"
 #include "cli/key_choice.h"
 #include "crypto/keyfile.h"
@@ -18,6 +19,7 @@ struct issue {
     size_t n_sans;
     struct slice data; /* template data */
     struct slice ott;
+    struct slice acme; /* name of an ACME provisioner that was chosen: no token */
     struct ca ca;
     struct ca_offline offline; /* open: instead of ca */
 };
@@ -49,7 +51,7 @@ static bool make_token(struct issue *i)
                                 .subject = i->subject,
                                 .sans = i->sans,
                                 .n_sans = i->n_sans,
-                                .for_sign = true};
+                                .acme = &i->acme};
     struct cert_list roots = {0};
     struct token_source source;
 
@@ -116,11 +118,40 @@ static bool issue(struct issue *i)
     return ask(i, &wish, &chain) && write_pair(i, key, &chain);
 }
 
+/* --- By ACME --------------------------------------------------------------------------------- */
+
+static bool issue_by_acme(struct issue *i)
+{
+    struct invocation *inv = i->inv;
+    struct sans names = ca_acme_names(inv->arena, i->sans, i->n_sans, i->subject);
+    struct csr_wish wish = {.common_name = i->subject, .sans = names};
+    struct cert_list chain = {0};
+    struct private_key *key;
+    struct slice csr;
+
+    if (i->data.n)
+        return err_set(&inv->err, ERR_MALFORMED,
+                       "flags '--set' and '--set-file' have no place in an ACME order");
+    return private_key_generate(inv->secrets, i->type, i->bits, &key, &inv->err) &&
+           csr_make(inv->arena, &wish, signer_local(inv->arena, key, "new key"), &csr, &inv->err) &&
+           ca_acme_order(inv, &i->ca, i->acme, &names, csr, &chain) && write_pair(i, key, &chain);
+}
+
+static bool get(struct issue *i)
+{
+    const char *token = ca_cmd_text(i->inv, "token");
+
+    if (ca_cmd_text(i->inv, "acme"))
+        return issue_by_acme(i);
+    if (!(token ? take_token(i, token) : make_token(i)))
+        return false;
+    return i->acme.n ? issue_by_acme(i) : issue(i);
+}
+
 static int run_certificate(struct invocation *inv)
 {
     struct issue i = {
         .inv = inv, .subject = inv->args[0], .crt = arg_text(inv, 1), .key_path = arg_text(inv, 2)};
-    const char *token = ca_cmd_text(inv, "token");
 
     if (strcmp(i.crt, i.key_path) == 0)
         return fail_with(inv,
@@ -134,7 +165,7 @@ static int run_certificate(struct invocation *inv)
         return fail(inv);
     if (flag_bool(inv, "offline") && !ca_offline_open(inv, &i.offline))
         return fail(inv);
-    bool issued = (token ? take_token(&i, token) : make_token(&i)) && issue(&i);
+    bool issued = get(&i);
     ca_offline_close(&i.offline);
     if (!issued)
         return fail(inv);
@@ -154,11 +185,12 @@ static const struct flag CERTIFICATE_FLAGS[] = {
      "The <file> with the service account token, for a provisioner of type K8sSA.", NULL, 0},
     {0}};
 static const struct flag *const CERTIFICATE_SETS[] = {
-    CERTIFICATE_FLAGS, FLAGS_KEY,     FLAGS_VALIDITY, FLAGS_PROVISIONER, FLAGS_X5C,
-    FLAGS_TEMPLATE,    FLAGS_OFFLINE, FLAGS_CA,       FLAGS_FORCE,       NULL};
+    CERTIFICATE_FLAGS, FLAGS_KEY, FLAGS_VALIDITY, FLAGS_PROVISIONER, FLAGS_X5C, FLAGS_TEMPLATE,
+    FLAGS_OFFLINE,     FLAGS_CA,  FLAGS_FORCE,    FLAGS_ACME,        NULL};
 static const struct flag_rule CERTIFICATE_RULES[] = {{RULE_EXCLUDES, "offline", "token"},
                                                      {RULE_NEEDS, "x5c-cert", "x5c-key"},
                                                      {RULE_NEEDS, "x5c-key", "x5c-cert"},
+                                                     RULES_ACME,
                                                      {0}};
 
 const struct command CMD_CA_CERTIFICATE = {
@@ -168,7 +200,10 @@ const struct command CMD_CA_CERTIFICATE = {
     .description =
         "Makes a private key and asks the CA for a certificate. The right to get it comes from a "
         "one-time token: one that was handed over with '--token', or one that is made here with "
-        "the help of a provisioner.\n\n"
+        "the help of a provisioner. With a provisioner of type ACME, or the directory of any ACME "
+        "server ('--acme'), there is no token: control of the names is proven by a web server on "
+        "port 80 ('--standalone', '--webroot') or a TLS server on port 443 "
+        "('--tls-alpn-listen').\n\n"
         "The key is written without a password and can be read by its owner only; the certificate "
         "file has the leaf first, then the intermediate certificates.",
     .arguments = "subject\tThe common name of the certificate, and its only name unless '--san' "

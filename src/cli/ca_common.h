@@ -105,7 +105,9 @@ struct token_order {
     struct slice user; /* JSON object; empty: none */
     struct time_or_duration not_before, not_after;
     bool own_key;  /* --key is the provisioner's key */
-    bool for_sign; /* ACME would be another way: `certificate` and `sign` */
+    /* `certificate` and `sign` can do without a token: when an ACME provisioner is chosen, its name
+     * goes here and *token is absent. */
+    struct slice *acme;
 };
 /* Where provisioners come from. */
 struct token_source {

@@ -4,6 +4,7 @@
  */
 #include "base/encode.h"
 #include "base/file.h"
+#include "cli/ca_acme.h"
 #include "cli/ca_offline.h"
 #include "crypto/digest.h"
 #include "crypto/pem.h"
@@ -36,6 +37,7 @@ static size_t request_names(struct arena *a, const struct csr *csr, struct slice
 struct where {
     struct ca ca;
     struct ca_offline offline; /* open: instead of ca */
+    struct slice acme;         /* name of an ACME provisioner that was chosen: no token */
 };
 
 static bool take_token(struct invocation *inv, const char *text, struct slice common_name,
@@ -62,7 +64,7 @@ static bool make_token(struct invocation *inv, const struct csr *csr, struct sli
                                 .subject = common_name,
                                 .n_sans = request_names(inv->arena, csr, &names),
                                 .cnf = base64_text(inv->arena, BASE64_URL_RAW, digest),
-                                .for_sign = true};
+                                .acme = &to->acme};
     struct cert_list roots = {0};
     struct token_source source;
 
@@ -70,9 +72,6 @@ static bool make_token(struct invocation *inv, const struct csr *csr, struct sli
     if (!to->offline.open && !ca_cmd_text(inv, "ca-url"))
         return err_set(&inv->err, ERR_MALFORMED,
                        "flag '--ca-url' is required unless the '--token' flag is provided");
-    if (!common_name.n)
-        return err_set(&inv->err, ERR_MALFORMED,
-                       "the request has no common name, and a token needs one as its subject");
     if (to->offline.open)
         return token_source_offline(inv, &source) && token_flow(inv, &source, &order, ott);
     return ca_cmd_connect(inv, &to->ca, &roots) &&
@@ -90,23 +89,55 @@ static bool ask(struct invocation *inv, struct where *to, const struct ca_sign_w
                             : ca_sign(&to->ca, inv->arena, wish, chain, &inv->err);
 }
 
-static bool sign(struct invocation *inv, const struct csr *csr, const char *crt, struct where *to)
+static bool sign_by_token(struct invocation *inv, const struct csr *csr, struct slice ott,
+                          struct slice template_data, struct where *to, struct cert_list *chain)
 {
-    const char *token = ca_cmd_text(inv, "token");
     const char *not_before = ca_cmd_text(inv, "not-before"),
                *not_after = ca_cmd_text(inv, "not-after");
-    struct slice common_name = dn_common_name(&csr->subject);
     struct ca_sign_wish wish = {.csr_pem = pem_text(inv->arena, "CERTIFICATE REQUEST", csr->der),
+                                .ott = ott,
+                                .template_data = template_data,
                                 .not_before = slice_text(not_before),
                                 .not_after = slice_text(not_after)};
-    struct cert_list chain = {0};
 
-    if (!ca_cmd_template_data(inv, &wish.template_data) || !may_write(inv, crt, &inv->err))
+    return ask(inv, to, &wish, chain);
+}
+
+static bool sign_by_acme(struct invocation *inv, const struct csr *csr, struct slice template_data,
+                         struct where *to, struct cert_list *chain)
+{
+    struct slice *texts;
+    size_t n = request_names(inv->arena, csr, &texts);
+    struct sans names = ca_acme_names(inv->arena, texts, n, dn_common_name(&csr->subject));
+
+    if (template_data.n)
+        return err_set(&inv->err, ERR_MALFORMED,
+                       "flags '--set' and '--set-file' have no place in an ACME order");
+    return ca_acme_order(inv, &to->ca, to->acme, &names, csr->der, chain);
+}
+
+static bool get(struct invocation *inv, const struct csr *csr, struct slice template_data,
+                struct where *to, struct cert_list *chain)
+{
+    const char *token = ca_cmd_text(inv, "token");
+    struct slice common_name = dn_common_name(&csr->subject), ott;
+
+    if (ca_cmd_text(inv, "acme"))
+        return sign_by_acme(inv, csr, template_data, to, chain);
+    if (!(token ? take_token(inv, token, common_name, &ott, to)
+                : make_token(inv, csr, common_name, &ott, to)))
         return false;
-    if (!(token ? take_token(inv, token, common_name, &wish.ott, to)
-                : make_token(inv, csr, common_name, &wish.ott, to)))
-        return false;
-    if (!ask(inv, to, &wish, &chain))
+    return to->acme.n ? sign_by_acme(inv, csr, template_data, to, chain)
+                      : sign_by_token(inv, csr, ott, template_data, to, chain);
+}
+
+static bool sign(struct invocation *inv, const struct csr *csr, const char *crt, struct where *to)
+{
+    struct cert_list chain = {0};
+    struct slice template_data;
+
+    if (!ca_cmd_template_data(inv, &template_data) || !may_write(inv, crt, &inv->err) ||
+        !get(inv, csr, template_data, to, &chain))
         return false;
     if (!slice_eq(chain.v[0]->spki, csr->spki))
         return err_set(&inv->err, ERR_MALFORMED,
@@ -137,12 +168,13 @@ static const struct flag SIGN_FLAGS[] = {
     {"k8ssa-token-path", FLAG_FILE, "<file>",
      "The <file> with the service account token, for a provisioner of type K8sSA.", NULL, 0},
     {0}};
-static const struct flag *const SIGN_SETS[] = {SIGN_FLAGS, FLAGS_VALIDITY, FLAGS_PROVISIONER,
-                                               FLAGS_X5C,  FLAGS_TEMPLATE, FLAGS_OFFLINE,
-                                               FLAGS_CA,   FLAGS_FORCE,    NULL};
+static const struct flag *const SIGN_SETS[] = {
+    SIGN_FLAGS,    FLAGS_VALIDITY, FLAGS_PROVISIONER, FLAGS_X5C,  FLAGS_TEMPLATE,
+    FLAGS_OFFLINE, FLAGS_CA,       FLAGS_FORCE,       FLAGS_ACME, NULL};
 static const struct flag_rule SIGN_RULES[] = {{RULE_EXCLUDES, "offline", "token"},
                                               {RULE_NEEDS, "x5c-cert", "x5c-key"},
                                               {RULE_NEEDS, "x5c-key", "x5c-cert"},
+                                              RULES_ACME,
                                               {0}};
 
 const struct command CMD_CA_SIGN = {
@@ -151,7 +183,9 @@ const struct command CMD_CA_SIGN = {
     .synopsis = "<csr-file> <crt-file>",
     .description = "Sends a certificate request to the CA and writes the certificate. The "
                    "signature of the request is checked first. A token that is made here is bound "
-                   "to this request: nobody can use it for another one.",
+                   "to this request: nobody can use it for another one. With an ACME "
+                   "provisioner, or '--acme', there is no token: the names of the request are "
+                   "proven, as in 'step ca certificate'.",
     .arguments = "csr-file\tThe certificate request (PEM or DER), or '-' for standard input.\n"
                  "crt-file\tWhere to write the certificate and its chain (PEM).",
     .examples = "Sign a request that openssl made:\n"

@@ -214,11 +214,14 @@ static bool refuse(const struct flow *f, const char *why)
                    SLICE_ARG(f->name), provisioner_type_name(f->provisioner), why);
 }
 
-static bool refuse_acme(const struct flow *f, struct slice *token)
+/* No token: whoever asks goes on by ACME. */
+static bool leave_to_acme(const struct flow *f, struct slice *token)
 {
-    (void)token;
-    return refuse(f, f->order->for_sign ? "ACME is not supported by this version"
-                                        : "it does not support token flows");
+    if (!f->order->acme || !f->source->ca)
+        return refuse(f, "it does not support token flows");
+    *f->order->acme = f->name;
+    *token = SLICE_NONE;
+    return true;
 }
 
 static bool refuse_scep(const struct flow *f, struct slice *token)
@@ -237,7 +240,7 @@ static const struct {
     const char *type;
     bool (*make)(const struct flow *, struct slice *);
 } KINDS[] = {
-    {"JWK", make_jwk},     {"X5C", make_x5c},     {"K8sSA", make_k8ssa},   {"ACME", refuse_acme},
+    {"JWK", make_jwk},     {"X5C", make_x5c},     {"K8sSA", make_k8ssa},   {"ACME", leave_to_acme},
     {"SCEP", refuse_scep}, {"OIDC", refuse_type}, {"SSHPOP", refuse_type}, {"Nebula", refuse_type},
     {"AWS", refuse_type},  {"GCP", refuse_type},  {"Azure", refuse_type},
 };

@@ -5,15 +5,8 @@
 #include "base/file.h"
 #include "cli/certificate.h"
 #include "cli/certificate_common.h"
-#include "cli/key_files.h"
 
 enum { NEEDED = 0, NOT_NEEDED = 1, NO_FILE = 2, TROUBLE = 255 };
-
-static int trouble(struct invocation *inv)
-{
-    fail(inv);
-    return TROUBLE;
-}
 
 static bool any_reached(const struct cert_list *list, bool bundle, const struct expires_in *x,
                         struct instant now)
@@ -31,11 +24,6 @@ static int run_needs_renewal(struct invocation *inv)
     struct expires_in x;
     struct cert_list list;
 
-    if (inv->n_args != 1) {
-        err_set(&inv->err, ERR_MALFORMED, "%s positional arguments were provided in '%s'",
-                inv->n_args ? "too many" : "not enough", arguments_usage(inv));
-        return trouble(inv);
-    }
     if (!expires_in_read(slice_text(text), &x, &inv->err)) {
         fail_value(inv, "expires-in", text, "a percentage such as 75%, a duration such as 24h");
         return TROUBLE;
@@ -82,6 +70,8 @@ const struct command CMD_CERTIFICATE_NEEDS_RENEWAL = {
     .exit_codes = "0 the certificate needs renewal, 1 it does not, 2 the file does not exist, 255 "
                   "any other error.",
     .flag_sets = RENEWAL_SETS,
-    .most = -1, /* counted here: the exit code of a mistake must not be an answer */
+    .least = 1,
+    .most = 1,
     .run = run_needs_renewal,
+    .error_status = TROUBLE,
 };

@@ -76,6 +76,7 @@ struct command {
     int (*run)(struct invocation *);
     bool no_defaults; /* defaults.json, contexts and prompts for them do not apply */
     bool hidden;
+    int error_status; /* exit code of errors that are found before run; 0 stands for 1 */
 };
 
 enum value_source { SOURCE_NONE, SOURCE_FALLBACK, SOURCE_DEFAULTS, SOURCE_ENV, SOURCE_LINE };

@@ -63,6 +63,8 @@ static PRINTF(2, 0) struct slice format(struct arena *a, const char *fmt, va_lis
 {
     va_list again;
 
+    if (!fmt)
+        return SLICE("");
     va_copy(again, args);
     int n = vsnprintf(NULL, 0, fmt, again);
     va_end(again);

@@ -55,6 +55,14 @@ int help_topic(struct invocation *inv, size_t depth, int n, const struct slice *
     return show_help(inv, path, depth);
 }
 
+/* An error of the framework: the command says with which exit code it ends. */
+static int fail_early(struct invocation *inv)
+{
+    int status = fail(inv);
+
+    return inv->command->error_status ? inv->command->error_status : status;
+}
+
 static int incorrect_usage(struct invocation *inv)
 {
     struct run *run = run_of(inv);
@@ -63,7 +71,7 @@ static int incorrect_usage(struct invocation *inv)
     out_put(inv, printable(inv->arena, slice_text(inv->err.text)));
     out_put(inv, SLICE("\n\n"));
     show_help(inv, run->path, run->depth);
-    return fail(inv);
+    return fail_early(inv);
 }
 
 int print_version(struct invocation *inv)
@@ -191,7 +199,7 @@ static int check_output(struct invocation *inv, int status)
     if (run->out_errno == EPIPE)
         return status ? status : 1;
     err_errno(&inv->err, run->out_errno, "write", "standard output");
-    return fail(inv);
+    return fail_early(inv);
 }
 
 static int run_command(struct invocation *inv, int n, char **words)
@@ -206,11 +214,11 @@ static int run_command(struct invocation *inv, int n, char **words)
     if (flag_bool(inv, "help"))
         return show_help(inv, run->path, run->depth);
     if (!ok)
-        return parsed.syntax ? incorrect_usage(inv) : fail(inv);
+        return parsed.syntax ? incorrect_usage(inv) : fail_early(inv);
     inv->args = parsed.args;
     inv->n_args = parsed.n_args;
     if (!prepare(inv))
-        return fail(inv);
+        return fail_early(inv);
     return inv->command->run(inv);
 }
 

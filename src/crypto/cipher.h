@@ -27,3 +27,6 @@ bool pbkdf2(struct arena *a, enum digest d, struct slice password, struct slice 
 /* OpenSSH's bcrypt_pbkdf. */
 bool bcrypt_pbkdf(struct arena *a, struct slice password, struct slice salt, uint32_t rounds,
                   size_t n, struct slice *key, struct err *e) CHECKED;
+/* RFC 7914.  n is a power of two; memory (128 n r) and work (n r p) are bounded: ERR_MALFORMED. */
+bool cipher_scrypt(struct arena *a, struct slice password, struct slice salt, uint64_t n,
+                   uint32_t r, uint32_t p, size_t size, struct slice *key, struct err *e) CHECKED;

@@ -15,6 +15,3 @@ bool cipher_open(struct arena *a, const EVP_CIPHER *c, struct slice key, struct 
 /* The same without padding: the input is whole blocks. */
 bool cipher_open_unpadded(struct arena *a, const EVP_CIPHER *c, struct slice key, struct slice iv,
                           struct slice in, struct slice *plain, struct err *e) CHECKED;
-/* RFC 7914.  n is a power of two; memory (128 n r) and work (n r p) are bounded: ERR_MALFORMED. */
-bool cipher_scrypt(struct arena *a, struct slice password, struct slice salt, uint64_t n,
-                   uint32_t r, uint32_t p, size_t size, struct slice *key, struct err *e) CHECKED;

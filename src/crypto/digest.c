@@ -16,10 +16,15 @@ static const struct {
     size_t size;
     const char *name;
 } DIGESTS[DIGEST_KINDS] = {
-    [DIGEST_NONE] = {0, "none"},      [DIGEST_MD5] = {16, "MD5"},
-    [DIGEST_SHA1] = {20, "SHA1"},     [DIGEST_SHA224] = {28, "SHA224"},
-    [DIGEST_SHA256] = {32, "SHA256"}, [DIGEST_SHA384] = {48, "SHA384"},
+    [DIGEST_NONE] = {0, "none"},
+    [DIGEST_MD5] = {16, "MD5"},
+    [DIGEST_SHA1] = {20, "SHA1"},
+    [DIGEST_SHA224] = {28, "SHA224"},
+    [DIGEST_SHA256] = {32, "SHA256"},
+    [DIGEST_SHA384] = {48, "SHA384"},
     [DIGEST_SHA512] = {64, "SHA512"},
+    [DIGEST_SHA512_224] = {28, "SHA512-224"},
+    [DIGEST_SHA512_256] = {32, "SHA512-256"},
 };
 
 struct contexts {

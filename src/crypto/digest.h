@@ -13,6 +13,9 @@ enum digest {
     DIGEST_SHA256,
     DIGEST_SHA384,
     DIGEST_SHA512,
+    /* FIPS 180-4 5.3.6; only for files on this machine: no certificate or token uses them. */
+    DIGEST_SHA512_224,
+    DIGEST_SHA512_256,
     DIGEST_KINDS
 };
 #define DIGEST_MAX 64

@@ -12,8 +12,14 @@
 #include <stdlib.h>
 
 static const char *const DIGEST_NAMES[DIGEST_KINDS] = {
-    [DIGEST_MD5] = "MD5",       [DIGEST_SHA1] = "SHA1",     [DIGEST_SHA224] = "SHA224",
-    [DIGEST_SHA256] = "SHA256", [DIGEST_SHA384] = "SHA384", [DIGEST_SHA512] = "SHA512",
+    [DIGEST_MD5] = "MD5",
+    [DIGEST_SHA1] = "SHA1",
+    [DIGEST_SHA224] = "SHA224",
+    [DIGEST_SHA256] = "SHA256",
+    [DIGEST_SHA384] = "SHA384",
+    [DIGEST_SHA512] = "SHA512",
+    [DIGEST_SHA512_224] = "SHA512-224",
+    [DIGEST_SHA512_256] = "SHA512-256",
 };
 static const char *const CIPHER_NAMES[CIPHER_KINDS] = {
     [CIPHER_AES128_CBC] = "AES-128-CBC",   [CIPHER_AES192_CBC] = "AES-192-CBC",

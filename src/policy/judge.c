@@ -119,7 +119,7 @@ static bool match_ip(const struct policy_rule *rule, const struct ip *ip)
         return false;
     for (unsigned i = 0; i < ip->n; i++) {
         unsigned keep = rule->bits > 8 * i ? rule->bits - 8 * i : 0;
-        uint8_t mask = keep >= 8 ? 0xff : (uint8_t)(0xff00u >> keep);
+        uint8_t mask = (uint8_t)(keep >= 8 ? 0xffu : 0xff00u >> keep);
         if ((ip->bytes[i] & mask) != rule->ip.bytes[i])
             return false;
     }

@@ -28,6 +28,12 @@ def unb64url(text):
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
+def certificates(pem):
+    """All of a bundle."""
+    end = b"-----END CERTIFICATE-----"
+    return [x509.load_pem_x509_certificate(part + end) for part in pem.split(end)[:-1]]
+
+
 # --- Names ----------------------------------------------------------------------------------------
 
 
@@ -342,6 +348,8 @@ class Client:
         """members change the protected header (... removes one); change edits the JWS."""
         if not url.startswith("https:"):
             url = self.url + url
+        if alg:
+            members["alg"] = alg
         header = self.header(members.pop("say", url), **members)
         message = jws(key or self.key, header, payload, alg)
         if change:
@@ -444,7 +452,7 @@ class Order:
     def chain(self):
         reply = self.client.post(self.state["certificate"])
         assert reply.status == 200, reply.body
-        return x509.load_pem_x509_certificates(reply.body)
+        return certificates(reply.body)
 
     def download(self):
         return self.chain()[0]

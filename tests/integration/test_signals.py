@@ -73,6 +73,7 @@ def test_a_reload_shows_new_provisioners_and_keeps_what_must_stay(make_ca):
 ])
 def test_a_reload_of_a_bad_file_keeps_the_old_configuration(make_ca, spoil, word):
     ca = make_ca().start()
+    ca.provisioner_key()
     good = ca.config_path.read_text()
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -137,7 +138,7 @@ def test_a_reload_opens_and_closes_the_other_listeners(make_ca):
 
 def test_no_request_is_lost_during_reloads(make_ca):
     ca = make_ca().start()
-    ca._provisioner_key = ca.provisioner_key()
+    ca.provisioner_key()
     _, csr = make_csr()
     over, failures, done = threading.Event(), [], [0] * 50
 

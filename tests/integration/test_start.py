@@ -569,7 +569,7 @@ def typed(idle, text, *args):
     pid, master = pty.fork()
     if pid == 0:
         os.execve(STEP_CA, [STEP_CA, str(idle.config_path), *map(str, args)], idle.env)
-    shown, asked = b"", False
+    shown, asked, ended = b"", False, False
     while True:
         if not select.select([master], [], [], 20 * SLOW)[0]:
             os.kill(pid, signal.SIGKILL)
@@ -584,7 +584,8 @@ def typed(idle, text, *args):
             asked = True
             time.sleep(0.1)
             os.write(master, text)
-        if b"Serving HTTPS" in shown:
+        if not ended and b"Serving HTTPS" in shown:
+            ended = True  # a second signal would end it at once
             os.kill(pid, signal.SIGTERM)
     _, status = os.waitpid(pid, 0)
     os.close(master)

@@ -206,7 +206,7 @@ static void values_are_quoted_and_escaped(void **state UNUSED)
         {SLICE("a=b"), "\"a=b\"", "\"a=b\""},
         {SLICE("\"\\"), "\"\\\"\\\\\"", "\"\\\"\\\\\""},
         {SLICE("\a\b\t\n\v\f\r"), "\"\\a\\b\\t\\n\\v\\f\\r\"", "\"\\u0007\\b\\t\\n\\u000b\\f\\r\""},
-        {SLICE("\0\x1b\x7f"), "\"\\x00\\x1b\\x7f\"", "\"\\u0000\\u001b\x7f\""},
+        {SLICE("\0\x1b\x7f"), "\"\\x00\\x1b\\x7f\"", "\"\\u0000\\u001b\\u007f\""},
         {SLICE("<&>"), "\"<&>\"", "\"\\u003c\\u0026\\u003e\""},
         {SLICE("\xc3\xa4\xf0\x9f\x98\x80"), "\"\xc3\xa4\xf0\x9f\x98\x80\"",
          "\"\xc3\xa4\xf0\x9f\x98\x80\""},

@@ -137,7 +137,7 @@ static void the_file_has_our_settings(void **state)
     assert_shell(p, "PRAGMA application_id", "1314342220");
     assert_shell(p, "PRAGMA user_version", "1");
     assert_shell(p, "PRAGMA integrity_check", "ok");
-    assert_shell(p, "SELECT count(*) FROM tables", "27");
+    assert_shell(p, "SELECT count(*) FROM tables", "28");
 }
 
 static void rows_are_there_after_opening_again(void **state)
