@@ -115,6 +115,8 @@ static bool take_string(struct scan *s, const struct head *h)
         return push(s, h->major, UNTIL_BREAK);
     if (h->argument > (uint64_t)(s->end - s->p))
         return false;
+    if (h->major == MAJOR_TEXT && !slice_is_utf8(slice_of(s->p, h->argument)))
+        return false; /* each piece by itself: RFC 8949 3.2.3 */
     s->p += h->argument;
     count(s);
     return true;

@@ -18,3 +18,7 @@ enum outcome acme_act_certificate(struct request *r);
 enum outcome acme_act_revoke(struct request *r);
 bool acme_then_revoke(struct request *r);
 enum outcome acme_act_renewal_info(struct request *r);
+
+/* What was issued by ACME under that serial number (decimal), revoke.c. */
+bool acme_cert_of_serial(struct work *w, struct slice serial, struct acme_cert *out,
+                         bool *found) CHECKED;

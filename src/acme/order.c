@@ -368,6 +368,43 @@ static bool index_order(struct request *r, const struct acme_order *fresh)
     return true;
 }
 
+static bool names(const struct acme_order *o, const struct san *san)
+{
+    const struct acme_identifier *ids = o->identifiers.v;
+    struct ip ip;
+
+    for (size_t i = 0; i < o->identifiers.n; i++) {
+        if (san->kind == SAN_DNS && slice_is(ids[i].type, "dns") &&
+            slice_eq_case(san->text, ids[i].value))
+            return true;
+        if (san->kind == SAN_IP && slice_is(ids[i].type, "ip") && ip_read(ids[i].value, &ip) &&
+            ip_eq(&ip, &san->ip))
+            return true;
+    }
+    return false;
+}
+
+/* Of the same account, and for a name that is ordered again; a device's names are no SANs that
+ * could be compared. */
+static bool predecessor(struct request *r, const struct cert *cert, const struct acme_order *o)
+{
+    struct acme_cert issued;
+    bool found, shared = false, device = false;
+
+    if (!acme_cert_of_serial(&r->work, serial_decimal(r->work.arena, cert->serial), &issued,
+                             &found))
+        return false;
+    for (size_t i = 0; i < cert->sans.n; i++) {
+        shared = shared || names(o, &cert->sans.v[i]);
+        device = device || cert->sans.v[i].kind == SAN_OTHER;
+    }
+    if (found && slice_eq(issued.account, o->account) && (shared || device))
+        return true;
+    return acme_error(r, ERR_MALFORMED, "malformed",
+                      "replaces names a certificate of another account or for other names "
+                      "(RFC 9773 5)");
+}
+
 /* RFC 9773 5: known, of the same account, not replaced by an order that still counts. */
 static bool check_replaces(struct request *r, const struct order_wish *w,
                            const struct acme_order *o)
@@ -387,6 +424,8 @@ static bool check_replaces(struct request *r, const struct order_wish *w,
     if (!cert)
         return acme_error(r, ERR_MALFORMED, "malformed",
                           "replaces names no certificate of this authority (RFC 9773 5)");
+    if (!predecessor(r, cert, o))
+        return false;
     if (!store_get(k->services->store, TABLE_ACME_REPLACES, w->replaces, k->arena, &raw,
                    k->deadline, &k->err) ||
         !ACME_LOAD(k, TABLE_ACME_ORDERS, ACME_ORDER_SHAPE, raw, &other, &found))

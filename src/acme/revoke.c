@@ -44,23 +44,30 @@ static bool read_payload(struct request *r, struct cert **cert, int *reason)
     return true;
 }
 
+bool acme_cert_of_serial(struct work *w, struct slice serial, struct acme_cert *out, bool *found)
+{
+    struct serial_index index = {0};
+    struct slice raw;
+
+    *found = false;
+    if (!store_get(w->services->store, TABLE_ACME_SERIAL_CERTS_INDEX, serial, w->arena, &raw,
+                   w->deadline, &w->err))
+        return false;
+    const struct json *v = raw.n > 0 ? json_read(w->arena, raw, &JSON_RECORD, NULL, NULL) : NULL;
+    return !v || !shape_read(&INDEX_SHAPE, v, &index, w->arena, NULL) ||
+           ACME_LOAD(w, TABLE_ACME_CERTS, ACME_CERT_SHAPE, index.certificate, out, found);
+}
+
 /* The certificate as we issued it by ACME. */
 static bool find_issued(struct request *r, const struct cert *cert, struct slice serial,
                         struct acme_cert *out)
 {
-    struct serial_index index = {0};
-    struct slice raw, stored;
-    bool found = false;
+    struct slice stored;
+    bool found;
 
-    if (!store_get(r->work.services->store, TABLE_ACME_SERIAL_CERTS_INDEX, serial, r->work.arena,
-                   &raw, r->work.deadline, &r->work.err) ||
+    if (!acme_cert_of_serial(&r->work, serial, out, &found) ||
         !store_get(r->work.services->store, TABLE_X509_CERTS, serial, r->work.arena, &stored,
                    r->work.deadline, &r->work.err))
-        return false;
-    const struct json *v =
-        raw.n > 0 ? json_read(r->work.arena, raw, &JSON_RECORD, NULL, NULL) : NULL;
-    if (v && shape_read(&INDEX_SHAPE, v, &index, r->work.arena, NULL) &&
-        !ACME_LOAD(&r->work, TABLE_ACME_CERTS, ACME_CERT_SHAPE, index.certificate, out, &found))
         return false;
     if (!found || !slice_eq(stored, cert->der))
         return acme_error(r, ERR_MALFORMED, "malformed",

@@ -15,14 +15,14 @@ enum acme_challenge_type {
     ACME_DEVICE_ATTEST_01,
     ACME_CHALLENGE_TYPES
 };
-const char *acme_challenge_name(enum acme_challenge_type t); /* "http-01" */
+const char *acme_challenge_name(enum acme_challenge_type t);                      /* "http-01" */
 bool acme_challenge_find(struct slice name, enum acme_challenge_type *t) CHECKED; /* any case */
 
 struct acme_validation {
     struct slice challenge, authorization, account; /* ids: for whoever applies the result */
     enum acme_challenge_type type;
-    bool ip;             /* the identifier is an IP address */
-    struct slice value;  /* identifier value, wildcard prefix removed */
+    bool ip;            /* the identifier is an IP address */
+    struct slice value; /* identifier value, wildcard prefix removed */
     struct slice token, key_authorization;
 };
 
@@ -49,8 +49,7 @@ struct acme_result acme_validate_http01(struct arena *a, const struct acme_valid
                                         const struct acme_validation_settings *s,
                                         struct deadline d);
 struct acme_result acme_validate_dns01(struct arena *a, const struct acme_validation *v,
-                                       const struct acme_validation_settings *s,
-                                       struct deadline d);
+                                       const struct acme_validation_settings *s, struct deadline d);
 struct acme_result acme_validate_tls_alpn01(struct arena *a, const struct acme_validation *v,
                                             const struct acme_validation_settings *s,
                                             struct deadline d);

@@ -262,8 +262,8 @@ static void refuse(void *arg, struct http_exchange *x, int status, const char *e
     work_init(&r.work, f->services, authority_take(f->services), x->arena, DEADLINE_NONE);
     request_id_settle(&r);
     err_set(&r.work.err, err_kind_of_status(status), "%s", error);
-    VOICE_API.error(&r, &r.work.err);
-    x->out.status = status;
+    r.work.err.tell = true; /* it is about the request's form, whatever the class */
+    respond_error(&r, status, &r.work.err);
     access_log_write(&r, &f->log);
     authority_drop(r.work.authority);
 }

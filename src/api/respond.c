@@ -57,11 +57,10 @@ static struct slice message(struct request *r, const struct err *e)
                         e->text);
 }
 
-static void api_error(struct request *r, const struct err *e)
+void respond_error(struct request *r, int status, const struct err *e)
 {
     struct buf b = buf_new(r->x->arena, 8u << 10);
     struct json_writer j = json_writer(&b);
-    int status = err_status(e->kind == ERR_NONE ? ERR_INTERNAL : e->kind);
 
     json_open(&j, NULL);
     json_member_int(&j, "status", status);
@@ -71,6 +70,11 @@ static void api_error(struct request *r, const struct err *e)
     respond_json(r, status, buf_slice(&b));
     if (status == 503 || status == 429)
         http_fields_set(&r->x->out.fields, r->x->arena, "Retry-After", SLICE("1"));
+}
+
+static void api_error(struct request *r, const struct err *e)
+{
+    respond_error(r, err_status(e->kind == ERR_NONE ? ERR_INTERNAL : e->kind), e);
 }
 
 const struct voice VOICE_API = {api_error};

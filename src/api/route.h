@@ -48,3 +48,5 @@ extern const struct route METRICS_ROUTES[];
 /* Answers. */
 void respond_json(struct request *r, int status, struct slice body);
 void respond_bytes(struct request *r, int status, const char *content_type, struct slice body);
+/* The API's envelope with that status, where the error's class has no status of its own. */
+void respond_error(struct request *r, int status, const struct err *e);

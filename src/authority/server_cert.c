@@ -3,6 +3,7 @@
  * own issuer, put into the TLS slot; and when it is due again.
  */
 #include "authority/work.h"
+#include "base/log.h"
 #include "crypto/secret.h"
 #include "x509/chain.h"
 
@@ -51,6 +52,23 @@ static int64_t next_renewal(struct services *s, int64_t period)
     return in > 0 ? in : 0;
 }
 
+/* A wrong `root`, or a path that is longer than the root allows, shows first at the clients. */
+static void warn_untrusted(struct services *s, const struct core *core, struct arena *a,
+                           struct slice der)
+{
+    struct chain_rules rules = {.anchors = core->roots,
+                                .intermediates = core->intermediates,
+                                .at = s->clock->now(s->clock),
+                                .use = CHAIN_SERVER};
+    struct err why = {0};
+    struct cert *leaf;
+
+    if (cert_read(a, der, &leaf, &why) && chain_verify(a, leaf, &rules, NULL, &why))
+        return;
+    log_warn("clients will not trust this CA's certificates: they do not verify against `root`: %s",
+             why.text);
+}
+
 static bool issue_own(struct services *s, const struct core *core, struct arena *a,
                       struct arena *secrets, int64_t *renew_in, struct instant *not_after,
                       struct err *e)
@@ -65,6 +83,7 @@ static bool issue_own(struct services *s, const struct core *core, struct arena 
         return false;
     for (size_t i = 0; i < core->intermediates.n; i++)
         chain[i + 1] = core->intermediates.v[i]->der;
+    warn_untrusted(s, core, a, chain[0]);
     struct tls_credentials credentials = {chain, n, key};
     int64_t period = instant_sub(leaf.not_after, s->clock->now(s->clock));
     if (period < 60 * NS_PER_SEC)

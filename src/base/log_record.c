@@ -249,8 +249,8 @@ static void put_json_text(struct buf *b, struct slice s)
             buf_text(b, "\\ufffd");
         else if (letter)
             buf_printf(b, "\\%c", letter);
-        else if (rune == '<' || rune == '>' || rune == '&' ||
-                 (rune < 0x10000 && !printable(rune)))
+        else if (rune < 0x20 || (rune >= 0x7f && rune < 0xa0) || rune == '<' || rune == '>' ||
+                 rune == '&' || rune == 0x2028 || rune == 0x2029)
             buf_printf(b, "\\u%04x", rune);
         else
             buf_put(b, slice_sub(s, 0, n));

@@ -5,6 +5,7 @@
  */
 #include "cli/certificate.h"
 #include "cli/certificate_common.h"
+#include "cli/certificate_issue.h"
 #include "cli/key_choice.h"
 #include "cli/key_files.h"
 #include "x509/chain.h"
@@ -119,44 +120,10 @@ static bool choose_names(struct creating *c)
 
 static bool choose_times(struct creating *c)
 {
-    struct invocation *inv = c->inv;
-    struct instant now = instant_truncate(inv->clock->now(inv->clock));
-    struct time_or_duration from = flag_time(inv, "not-before"), to = flag_time(inv, "not-after");
-
-    if (!c->profile)
-        return true;
-    c->not_before = instant_truncate(time_or_duration_from(&from, now));
-    c->not_after = to.set ? instant_truncate(time_or_duration_from(&to, now))
-                          : instant_add(c->not_before, c->profile->life_ns);
-    if (instant_cmp(c->not_before, c->not_after) <= 0)
-        return true;
-    if (from.set && to.set)
-        return err_set(&inv->err, ERR_MALFORMED,
-                       "flag '--not-before %s' is incompatible with flag '--not-after %s'",
-                       flag_text(inv, "not-before"), flag_text(inv, "not-after"));
-    return err_set(
-        &inv->err, ERR_MALFORMED,
-        "the certificate is already expired when it becomes valid: it begins at %.*s and "
-        "ends at %.*s",
-        SLICE_ARG(rfc3339(inv->arena, c->not_before)),
-        SLICE_ARG(rfc3339(inv->arena, c->not_after)));
+    return !c->profile || issuing_times(c->inv, c->profile->life_ns, &c->not_before, &c->not_after);
 }
 
 /* --- The issuer --------------------------------------------------------------------------- */
-
-static bool check_ca(const struct cert *ca, const struct profile *profile, struct err *e)
-{
-    if (!ca->has_basic || !ca->basic.ca)
-        return err_set(e, ERR_MALFORMED,
-                       "it is not a CA: basic constraints do not say so (RFC 5280 4.2.1.9)");
-    if (ca->has_key_usage && !(ca->key_usage & KU_CERT_SIGN))
-        return err_set(e, ERR_MALFORMED,
-                       "its key usage does not allow to sign certificates (RFC 5280 4.2.1.3)");
-    if (profile->ca && ca->basic.path_len == 0)
-        return err_set(e, ERR_MALFORMED,
-                       "its path length of 0 allows no further CA below it (RFC 5280 4.2.1.9)");
-    return ca->key || err_set(e, ERR_MALFORMED, "its key is of a type that is not supported");
-}
 
 static bool load_ca(struct creating *c)
 {
@@ -173,7 +140,8 @@ static bool load_ca(struct creating *c)
         return err_set(&inv->err, ERR_MALFORMED, "%s: expected one certificate, found %zu", crt,
                        list.n);
     c->ca = list.v[0];
-    if (!check_ca(c->ca, c->profile, &inv->err))
+    if (!issuing_ca_ok(c->ca, &inv->err) ||
+        (c->profile->ca && !issuing_path_ok(c->ca, c->profile->path_len, &inv->err)))
         return err_wrap(&inv->err, "%s", crt);
     if (!name_constraints_check(inv->arena, &list, &c->sans, &inv->err))
         return err_wrap(&inv->err, "%s", crt);
@@ -185,21 +153,6 @@ static bool load_ca(struct creating *c)
     return key_eq(c->ca->key, file.key) ||
            err_set(&inv->err, ERR_MALFORMED,
                    "the private key in %s does not belong to the certificate in %s", path, crt);
-}
-
-/* Nobody accepts a certificate beyond the life of its issuer. */
-static void fit_into_ca(struct creating *c)
-{
-    if (!c->ca || instant_cmp(c->not_after, c->ca->not_after) <= 0)
-        return;
-    if (!flag_time(c->inv, "not-after").set && instant_cmp(c->not_before, c->ca->not_after) < 0) {
-        c->not_after = instant_truncate(c->ca->not_after);
-        note(c->inv, "The certificate ends at %.*s, with the one of its issuer.",
-             SLICE_ARG(rfc3339(c->inv->arena, c->not_after)));
-        return;
-    }
-    note(c->inv, "The certificate ends after the one of its issuer, which ends at %.*s.",
-         SLICE_ARG(rfc3339(c->inv->arena, c->ca->not_after)));
 }
 
 /* --- The key ------------------------------------------------------------------------------ */
@@ -344,7 +297,8 @@ static int run_create(struct invocation *inv)
         !choose_names(&c) || !choose_times(&c) || !may_write_all(&c) || !get_key(&c) ||
         !load_ca(&c))
         return fail(inv);
-    fit_into_ca(&c);
+    if (c.ca)
+        issuing_fit(inv, c.ca, c.not_before, &c.not_after);
     if (!(c.profile ? sign_certificate(&c, &der) : sign_request(&c, &der)) || !write_key(&c) ||
         !write_result(inv, c.crt_path, result_pem(&c, der), 0600, &inv->err))
         return fail(inv);

@@ -290,7 +290,8 @@ static const struct command THUMBPRINT = {
     .run = run_thumbprint,
 };
 
-static const struct command *const JWK_COMMANDS[] = {&CREATE, &PUBLIC, &THUMBPRINT, NULL};
+static const struct command *const JWK_COMMANDS[] = {&CREATE, &CMD_CRYPTO_KEYSET, &PUBLIC,
+                                                     &THUMBPRINT, NULL};
 const struct command CMD_CRYPTO_JWK = {
     .name = "jwk",
     .summary = "make and look at JWKs (JSON Web Keys)",

@@ -223,7 +223,15 @@ static const struct command FORMAT = {
     .run = run_format,
 };
 
-static const struct command *const KEY_COMMANDS[] = {&FORMAT, NULL};
+static const struct command *const KEY_COMMANDS[] = {
+    &CMD_CRYPTO_KEY_FINGERPRINT,
+    &FORMAT,
+    &CMD_CRYPTO_KEY_INSPECT,
+    &CMD_CRYPTO_KEY_PUBLIC,
+    &CMD_CRYPTO_KEY_SIGN,
+    &CMD_CRYPTO_KEY_VERIFY,
+    NULL,
+};
 const struct command CMD_CRYPTO_KEY = {
     .name = "key",
     .summary = "work with key files",

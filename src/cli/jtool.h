@@ -24,6 +24,8 @@ struct jtool_key {
 extern const struct flag JTOOL_KEY_FLAGS[];
 extern const struct flag JTOOL_SUBTLE_FLAGS[];
 /* token_kid: what a message names, for --jwks without --kid; else SLICE_NONE. */
+/* A set needs a name to choose by; told before anything else is asked for. */
+bool jtool_kid_given(struct invocation *inv);
 bool jtool_key_load(struct invocation *inv, enum jtool_use use, struct slice token_kid,
                     struct jtool_key *key);
 /* The algorithm for a key: the wish, else what the key is for, else the usual one; which an RSA or

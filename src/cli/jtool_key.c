@@ -199,6 +199,14 @@ static bool load_set(struct invocation *inv, const char *file, struct jwk **keys
            err_wrap(&inv->err, "error reading %s", file);
 }
 
+/* The text is the reference's, which scripts match. */
+bool jtool_kid_given(struct invocation *inv)
+{
+    if (!given(inv, "jwks") || given(inv, "kid"))
+        return true;
+    return err_set(&inv->err, ERR_MALFORMED, "flag '--kid' requires the '--jwks' flag");
+}
+
 static bool take_of_set(struct invocation *inv, const char *file, struct slice token_kid,
                         struct jwk *jwk)
 {
@@ -207,7 +215,7 @@ static bool take_of_set(struct invocation *inv, const char *file, struct slice t
     size_t n, matches = 0;
 
     if (!kid.n)
-        return err_set(&inv->err, ERR_MALFORMED, "flag '--kid' requires the '--jwks' flag");
+        return jtool_kid_given(inv);
     if (!load_set(inv, file, &keys, &n))
         return false;
     for (size_t i = 0; i < n; i++) {

@@ -185,6 +185,19 @@ bool program_run(char *const *argv, struct slice input, struct err *e)
     return why == 0 ? wait_for(pid, argv[0], e) : err_errno(e, why, "exec", argv[0]);
 }
 
+bool program_start(char *const *argv, struct err *e)
+{
+    struct start s;
+    pid_t pid;
+
+    start_init(&s);
+    posix_spawn_file_actions_addopen(&s.files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_adddup2(&s.files, STDERR_FILENO, STDOUT_FILENO);
+    int why = posix_spawnp(&pid, argv[0], &s.files, &s.attr, argv, environ);
+    start_end(&s);
+    return why == 0 || err_errno(e, why, "exec", argv[0]);
+}
+
 bool program_exists(const char *name)
 {
     CLEANUP(arena_cleanup) struct arena *a = arena_new(&HEAP_USUAL);

@@ -6,7 +6,8 @@
 
 static const struct command *const TOP[] = {
     &CMD_HELP,        &CMD_VERSION, &CMD_PATH, &CMD_CONTEXT, &CMD_COMPLETION,
-    &CMD_CERTIFICATE, &CMD_CRYPTO,  &CMD_CA,   NULL,
+    &CMD_CERTIFICATE, &CMD_CRYPTO,  &CMD_CA,   &CMD_BASE64,  &CMD_CRL,
+    &CMD_FILESERVER,  &CMD_OAUTH,   NULL,
 };
 
 const struct command STEP = {

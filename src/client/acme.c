@@ -233,18 +233,29 @@ static int64_t pause_of(const struct answer *r)
     return seconds > POLL_LONGEST_NS / NS_PER_SEC ? POLL_LONGEST_NS : (int64_t)seconds * NS_PER_SEC;
 }
 
-/* Asks until the status is another one than pending or processing. */
+/* A challenge that is pending again, with an error, was tried and given up for now (RFC 8555 8.2).
+ */
+static bool is_open(const struct answer *r, struct slice status, const char *const *unsettled)
+{
+    const struct json *error = json_get(r->body, "error");
+
+    if (slice_is(status, "pending") && error && error->kind == JSON_OBJECT)
+        return false;
+    for (size_t i = 0; unsettled[i]; i++)
+        if (slice_is(status, unsettled[i]))
+            return true;
+    return false;
+}
+
+/* Asks until the status is none of these. */
 static bool settle(struct talk *t, struct slice url, const char *const *unsettled, struct answer *r,
                    struct slice *status, struct err *e)
 {
     int64_t waited = 0;
 
     for (;;) {
-        bool open = false;
         *status = json_text(json_get(r->body, "status"));
-        for (size_t i = 0; unsettled[i]; i++)
-            open |= slice_is(*status, unsettled[i]);
-        if (!open)
+        if (!is_open(r, *status, unsettled))
             return true;
         if (waited >= POLL_TOTAL_NS)
             return err_set(e, ERR_TIMEOUT, "%.*s: still '%.*s' after %d seconds", SLICE_ARG(url),

@@ -119,5 +119,6 @@ struct grant {
     bool reusable;
     const struct token *token;
     const struct json *ra; /* step.ra of the token, or NULL */
+    const struct cert *credential; /* X5C: the certificate that authorized the token, or NULL */
     struct grant_x509 x509;
 };

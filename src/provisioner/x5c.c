@@ -109,6 +109,7 @@ static bool authorize_sign(const struct provisioner *p, const struct token *t,
 
     if (!check_token(p, t, METHOD_SIGN, ask, &leaf, e) || !token_grant(t, ask, false, g, e))
         return false;
+    g->credential = leaf;
     g->x509.limited = true;
     g->x509.not_before_floor = leaf->not_before;
     g->x509.not_after_ceiling = leaf->not_after;

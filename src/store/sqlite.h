@@ -9,6 +9,9 @@
  *   sqlite_read.c       reading connections; get and scan
  *   sqlite_inventory.c  questions about certificates
  *   sqlite_keep.c       work behind the commits: the index of names, pruning
+ *   sqlite_tables.c     tables by name, also such that nobody knows; rows of an import
+ *   sqlite_mend.c       the inventory made anew, the check, backup, the probe
+ *   sqlite_import.c     an old database becomes a file of ours
  */
 #pragma once
 
@@ -49,6 +52,14 @@ enum stmt {
     ST_NAMES_STEP_BACK,
     ST_KV_EXPIRED,
     ST_BIG_PRUNE,
+    ST_TABLE_FIND,
+    ST_TABLE_ADD,
+    ST_TABLE_MADE,
+    ST_TABLES,
+    ST_CERT_SET_PROVISIONER,
+    ST_CERT_DESCRIBE,
+    ST_CERT_WALK,
+    ST_PROBE,
     STMTS
 };
 
@@ -87,8 +98,13 @@ void sqlite_bind_text_or_null(sqlite3_stmt *st, int at, struct slice value);
 /* Valid until the next step; never NULL, so that an empty value differs from no row. */
 struct slice sqlite_column(sqlite3_stmt *st, int at);
 
-/* Refuses what is not ours or newer; fills a new file. */
-bool sqlite_schema_ready(struct conn *c, struct err *e) CHECKED;
+/* Refuses what is not ours or newer; changes what is older; fills a new file.  bare: no table
+ * exists in a new one yet. */
+bool sqlite_schema_ready(struct conn *c, bool bare, struct err *e) CHECKED;
+/* What stands in a new file; within a transaction. */
+bool sqlite_schema_create(struct conn *c, bool bare, struct err *e) CHECKED;
+/* A table of a name that we do not know gets a number and a view; *id 0 on the way in. */
+bool sqlite_table_view(struct conn *c, int id, struct slice name, bool big, struct err *e) CHECKED;
 
 /* --- Writing ------------------------------------------------------------------------------- */
 
@@ -99,6 +115,12 @@ enum applied batch_apply(struct conn *c, const struct store_batch *b, struct clo
 /* *found.p == NULL: no row.  Valid until *st is reset, which the caller does when *st is set. */
 bool sqlite_find(struct conn *c, enum table t, struct slice key, sqlite3_stmt **st,
                  struct slice *found, struct err *e) CHECKED;
+/* Into the row of that serial if there is one, else as it came. */
+bool sqlite_put(struct conn *c, enum table t, struct slice key, struct slice value,
+                struct clock *clock, struct err *e) CHECKED;
+/* A new certificate whose revocation and data record may be there already. */
+bool sqlite_issue_late(struct conn *c, struct issued *i, struct clock *clock, struct err *e) CHECKED;
+bool sqlite_key_remove(struct conn *c, enum table t, struct slice key, struct err *e) CHECKED;
 /* The names of certificate `id`, with its common name and subject, into the index or out of it. */
 bool sqlite_names_write(struct conn *c, enum stmt how, int64_t id, struct slice names,
                         struct slice common_name, struct slice subject, struct err *e) CHECKED;
@@ -130,6 +152,10 @@ struct conn *sqlite_reader_take(struct readers *r, struct deadline d, struct err
 void sqlite_reader_give(struct readers *r, struct conn *c);
 void sqlite_readers_close(struct readers *r);
 
+/* Rows of a table on one connection. */
+bool sqlite_conn_scan(struct conn *c, enum table t, struct slice after, unsigned limit,
+                      visit_fn *visit, void *arg, struct err *e) CHECKED;
+
 struct sqlite_store {
     struct store base;
     char *path;
@@ -137,6 +163,9 @@ struct sqlite_store {
     struct conn first; /* the writing connection */
     struct writer *writer;
     struct readers readers;
+    pthread_mutex_t probe_lock;
+    int64_t probed_ns; /* monotonic, of the last answer; 0: never */
+    struct err probed; /* ERR_NONE: it can write */
 };
 bool sqlite_get(struct store *s, enum table t, struct slice key, struct arena *a,
                 struct slice *value, struct deadline d, struct err *e) CHECKED;
@@ -145,5 +174,28 @@ bool sqlite_scan(struct store *s, enum table t, struct slice after, unsigned lim
 bool sqlite_inventory(struct store *s, const struct inventory_query *q, inventory_fn *visit,
                       void *arg, struct deadline d, struct err *e) CHECKED;
 bool sqlite_prune(struct store *s, int64_t now, uint64_t *removed, struct err *e) CHECKED;
+/* --- Tables by name, imports, mending ------------------------------------------------------- */
+
+/* 0: there is none of that name. */
+bool sqlite_table_id(struct conn *c, struct slice name, int *id, struct err *e) CHECKED;
+bool sqlite_conn_tables(struct conn *c, table_fn *visit, void *arg, struct err *e) CHECKED;
+bool sqlite_conn_scan_named(struct conn *c, struct slice table, struct slice after, unsigned limit,
+                            visit_fn *visit, void *arg, struct err *e) CHECKED;
+/* Within a transaction. */
+bool sqlite_table_make(struct conn *c, struct slice name, struct err *e) CHECKED;
+bool sqlite_row_import(struct conn *c, struct slice table, struct slice key, struct slice value,
+                       describe_fn *describe, struct clock *clock, struct err *e) CHECKED;
+
+bool sqlite_tables(struct store *s, table_fn *visit, void *arg, struct err *e) CHECKED;
+bool sqlite_scan_named(struct store *s, struct slice table, struct slice after, unsigned limit,
+                       visit_fn *visit, void *arg, struct deadline d, struct err *e) CHECKED;
+bool sqlite_import(struct store *s, struct slice table, const struct pair *rows, size_t n,
+                   describe_fn *describe, struct err *e) CHECKED;
+bool sqlite_reindex(struct store *s, describe_fn *describe, uint64_t *certificates,
+                    struct err *e) CHECKED;
+bool sqlite_check(struct store *s, describe_fn *describe, problem_fn *tell, void *arg,
+                  struct err *e) CHECKED;
+bool sqlite_backup(struct store *s, const char *path, struct err *e) CHECKED;
+bool sqlite_probe(struct store *s, struct deadline d, struct err *e) CHECKED;
 /* Until no certificate is missing in the index of names. */
 bool sqlite_names_catch_up(struct sqlite_store *s, struct deadline d, struct err *e) CHECKED;

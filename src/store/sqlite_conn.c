@@ -64,6 +64,27 @@ static const char *const SQL[STMTS] = {
                            " WHERE name='names_indexed'",
 
     [ST_KV_EXPIRED] = "SELECT tbl,k FROM kv WHERE expires IS NOT NULL AND expires<?1 LIMIT ?2",
+    [ST_TABLE_FIND] = "SELECT id FROM tables WHERE name=?1",
+    [ST_TABLE_ADD] = "INSERT INTO tables(id,name,made)"
+                     " SELECT max(1000,max(id)+1),?1,1 FROM tables",
+    [ST_TABLE_MADE] = "UPDATE tables SET made=1 WHERE name=?1 AND made=0",
+    [ST_TABLES] =
+        "SELECT name FROM tables AS t WHERE made=1 OR EXISTS(SELECT 1 FROM kv WHERE tbl=t.id)"
+        " OR EXISTS(SELECT 1 FROM kvbig WHERE tbl=t.id)"
+        " OR (t.id=1 AND EXISTS(SELECT 1 FROM certificates))"
+        " OR (t.id=2 AND EXISTS(SELECT 1 FROM certificates WHERE data IS NOT NULL))"
+        " ORDER BY CAST(name AS BLOB)",
+    [ST_CERT_SET_PROVISIONER] = "UPDATE certificates SET provisioner_id=?2,provisioner_name=?3,"
+                                "provisioner_type=?4 WHERE serial=?1",
+    [ST_CERT_DESCRIBE] =
+        "UPDATE certificates SET subject=?2,common_name=?3,names=?4,fingerprint=?5,key_type=?6,"
+        "not_before=?7,not_after=?8 WHERE id=?1",
+    [ST_CERT_WALK] = "SELECT id,serial,der,subject,common_name,names,fingerprint,key_type,"
+                     "not_before,not_after,data,revoked_at,provisioner_name FROM certificates"
+                     " WHERE id>?1 ORDER BY id LIMIT ?2",
+    [ST_PROBE] = "INSERT INTO meta(name,value) VALUES('probed',?1)"
+                 " ON CONFLICT(name) DO UPDATE SET value=excluded.value",
+
     [ST_BIG_PRUNE] = "DELETE FROM kvbig WHERE id IN (SELECT id FROM kvbig"
                      " WHERE expires IS NOT NULL AND expires<?1 LIMIT ?2)",
 };

@@ -193,7 +193,7 @@ static bool connection_ready(struct writer *w, struct err *e)
     if (c->db && !c->broken)
         return true;
     sqlite_conn_close(c);
-    return sqlite_conn_open(c, c->path, e) && sqlite_schema_ready(c, e);
+    return sqlite_conn_open(c, c->path, e) && sqlite_schema_ready(c, false, e);
 }
 
 /* A connection that was not made, or not wholly, is tried again by the next. */

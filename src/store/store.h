@@ -42,6 +42,7 @@ enum table {
     TABLE_PROVISIONERS,
     TABLE_POLICIES,
     TABLE_ACME_REPLACES, /* ours: certID of RFC 9773 -> order that replaces it */
+    TABLE_IMPORTS,       /* ours: "last", "current" -> what came from another database */
     TABLES
 };
 const char *table_name(enum table t); /* "x509_certs" */
@@ -149,6 +150,17 @@ struct inventory_row {
 };
 typedef bool inventory_fn(const struct inventory_row *row, void *arg);
 
+/* --- For moving and mending --------------------------------------------------------------------- */
+
+struct pair {
+    struct slice key, value;
+};
+typedef bool table_fn(struct slice name, void *arg);
+typedef void problem_fn(const char *text, void *arg);
+/* Fills what the inventory shows of the certificate that stands under this key.  False: it is
+ * none, or another one's. */
+typedef bool describe_fn(struct arena *a, struct slice key, struct slice der, struct issued *out);
+
 enum store_caps { STORE_DURABLE = 1, STORE_SHARED = 2, STORE_INVENTORY = 4 };
 struct store;
 struct store_ops {
@@ -166,6 +178,27 @@ struct store_ops {
     /* Removes rows whose `expires` passed before now; how many.  Bounded work: to be called again
      * and again.  SQLite also goes on with its index of names here. */
     bool (*prune)(struct store *, int64_t now, uint64_t *removed, struct err *);
+
+    /* For the commands of `step-ca db` (docs/operations.md); NULL where an engine cannot. */
+
+    /* Names of the tables that exist or hold rows, in byte order; ours, and such that nobody
+     * knows. */
+    bool (*tables)(struct store *, table_fn *, void *, struct err *);
+    /* scan of a table by name.  A table that does not exist has no rows. */
+    bool (*scan_named)(struct store *, struct slice table, struct slice after, unsigned limit,
+                       visit_fn *, void *, struct deadline, struct err *);
+    /* Makes the table if need be and puts the rows, byte for byte, in one transaction.  What
+     * describe knows as a certificate becomes a row of the inventory. */
+    bool (*import)(struct store *, struct slice table, const struct pair *rows, size_t n,
+                   describe_fn *describe, struct err *);
+    /* The inventory anew from the certificates that are there; how many they are. */
+    bool (*reindex)(struct store *, describe_fn *describe, uint64_t *certificates, struct err *);
+    /* Every problem that is found is told; false only when the check itself fails. */
+    bool (*check)(struct store *, describe_fn *describe, problem_fn *, void *, struct err *);
+    /* A consistent copy into a new file while others write. */
+    bool (*backup)(struct store *, const char *path, struct err *);
+    /* Can it write?  Asks at most once a second. */
+    bool (*probe)(struct store *, struct deadline, struct err *);
 };
 struct store {
     const struct store_ops *ops;
@@ -185,6 +218,10 @@ struct store *store_memory_open(bool keep_everything, struct clock *clock);
 /* path: file; its directory must exist (created 0700 when the parent exists).  File 0600.
  * WAL, synchronous=FULL, one writer thread with group commit. */
 struct store *store_sqlite_open(const char *path, struct clock *clock, struct err *e) CHECKED;
+/* The same for the target of an import: in a file that it makes no table exists until rows or the
+ * table itself are put. */
+struct store *store_sqlite_open_bare(const char *path, struct clock *clock,
+                                     struct err *e) CHECKED;
 /* A wrapper for tests: fails the nth submit (from 1) in the way given, then passes through.
  * REFUSED: the first op that expects something; UNKNOWN: committed inside, but nobody knows.
  * Closes the inner store. */

@@ -34,6 +34,7 @@ const struct table_info TABLE_INFO[TABLES] = {
     [TABLE_PROVISIONERS] = {"provisioners", 26, false},
     [TABLE_POLICIES] = {"authority_policies", 27, false},
     [TABLE_ACME_REPLACES] = {"newel_acme_replaces", 28, false},
+    [TABLE_IMPORTS] = {"newel_imports", 29, false},
 };
 
 const char *table_name(enum table t)

@@ -121,7 +121,7 @@ struct function_table {
     size_t n;
 };
 extern const struct function_table FUNCTIONS_BUILTIN, FUNCTIONS_TEXT, FUNCTIONS_WORDS,
-    FUNCTIONS_NUMBER, FUNCTIONS_FLOAT, FUNCTIONS_LIST, FUNCTIONS_MAP, FUNCTIONS_JSON,
+    FUNCTIONS_RANDOM, FUNCTIONS_NUMBER, FUNCTIONS_FLOAT, FUNCTIONS_LIST, FUNCTIONS_MAP, FUNCTIONS_JSON,
     FUNCTIONS_ENCODE, FUNCTIONS_PASSWORD, FUNCTIONS_HOOKS, FUNCTIONS_REFLECT, FUNCTIONS_REGEX,
     FUNCTIONS_SEMVER, FUNCTIONS_URL, FUNCTIONS_TIME, FUNCTIONS_DATE, FUNCTIONS_ASN1;
 
@@ -184,6 +184,8 @@ struct buf run_buf(struct trun *run);
 bool run_buf_done(struct trun *run, const struct buf *b) CHECKED;
 bool run_text(struct trun *run, const struct buf *b, struct tvalue *out) CHECKED;
 struct instant run_now(struct trun *run);
+/* Even over 0 .. below - 1; below is not 0. */
+uint64_t run_random(struct trun *run, uint64_t below);
 
 /* Growing list of values. */
 struct tlist_maker {
@@ -263,6 +265,10 @@ bool rune_is_number(uint32_t r);
 uint32_t rune_upper(uint32_t r);
 uint32_t rune_lower(uint32_t r);
 uint32_t rune_title(uint32_t r);
+
+/* "FirstName" -> "first_name" (words.c) */
+void words_join(struct buf *b, struct slice s, char connector);
+void words_camel(struct buf *b, struct slice s);
 
 /* --- Numbers (number.c): Go's literal syntax ------------------------------------------------- */
 

@@ -109,7 +109,7 @@ class Quick(socketserver.ThreadingMixIn, http.server.HTTPServer):
 class Web:
     """A web server for http-01: pages is path -> bytes, or a function of the handler."""
 
-    def __init__(self):
+    def __init__(self, port=0):
         self.pages = {}
         self.hosts = {}  # Host -> function of the handler, for hostile servers
         web = self
@@ -130,7 +130,7 @@ class Web:
             def log_message(self, *_args):
                 pass
 
-        self.server = Quick(("127.0.0.1", 0), Handler)
+        self.server = Quick(("127.0.0.1", port), Handler)
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
@@ -353,7 +353,8 @@ class Client:
         header = self.header(members.pop("say", url), **members)
         message = jws(key or self.key, header, payload, alg)
         if change:
-            message = change(message) or message
+            changed = change(message)
+            message = message if changed is None else changed
         if not isinstance(message, (str, bytes)):
             message = json.dumps(message)
         return self.send("POST", url, message, {"Content-Type": content_type, **(headers or {})})
@@ -461,16 +462,17 @@ class Order:
 class Lab:
     """An authority with ACME provisioners, and everything that answers its questions."""
 
-    def __init__(self, make, folder, provisioners=(), start=True):
+    def __init__(self, make, folder, provisioners=(), policy=None):
         self.names = Names()
         self.web = Web()
         self.tls = Tls(folder)
         self.ca = make("--acme")
         self.ca.configure(lambda c: c["authority"]["provisioners"].extend(provisioners))
+        if policy:
+            self.ca.configure(lambda c: c["authority"].update(policy=policy))
         self.args = ("--insecure", "--acme-http-port", str(self.web.port), "--acme-tls-port",
                      str(self.tls.port), "--resolver", self.names.address)
-        if start:
-            self.ca.start(*self.args)
+        self.ca.start(*self.args)
 
     def restart(self, number=None):
         self.ca.stop(*([number] if number else []))

@@ -281,8 +281,9 @@ class Ca:
     def token(self, subject="web.test", sans=None, key=None, header=None, audience=None, **claims):
         now = int(time.time())
         private, kid = self.provisioner_key()
-        full = {"iss": "ops", "sub": subject, "aud": f"{self.url}/1.0/sign" if audience is None else audience,
-                "iat": now, "nbf": now, "exp": now + 300, "jti": uuid.uuid4().hex}
+        if audience is None:
+            audience = f"{self.url}/1.0/sign"
+        full = {"iss": "ops", "sub": subject, "aud": audience, "iat": now, "nbf": now, "exp": now + 300, "jti": uuid.uuid4().hex}
         if sans is not None:
             full["sans"] = sans
         full.update(claims)

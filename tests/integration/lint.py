@@ -260,7 +260,7 @@ def check_alternative_names(cert, parts):
             yield "neither subject nor subject alternative name (4.1.2.6)"
         return
     if san.critical != (not list(cert.subject)):
-        yield "subject alternative name must be critical exactly when the subject is empty (4.2.1.6)"
+        yield "alternative name must be critical exactly when the subject is empty (4.2.1.6)"
     seen = set()
     for node in raw_extension(parts, "2.5.29.17").children():
         if (node.tag, node.content) in seen:

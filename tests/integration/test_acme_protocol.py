@@ -28,13 +28,15 @@ PROVISIONERS = [
     {"type": "ACME", "name": "force", "forceCN": True,
      "claims": {"maxTLSCertDuration": "2h", "defaultTLSCertDuration": "1h"}},
 ]
+POLICY = {"x509": {"deny": {"dns": ["denied.test"], "ip": ["10.9.0.0/16"]},
+                   "allowWildcardNames": True}}
 DER = serialization.Encoding.DER
 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
     folder = tmp_path_factory.mktemp("acme")
-    made = Lab(lambda *args: Ca(folder / "ca", args), folder, PROVISIONERS)
+    made = Lab(lambda *args: Ca(folder / "ca", args), folder, PROVISIONERS, POLICY)
     yield made
     assert made.ca.stop() == 0, made.ca.log()
     made.stop()
@@ -260,7 +262,7 @@ def test_header_members_that_are_refused(client, member, value):
     lambda m: {**m, "protected": b64url(b'{"alg":"ES256","alg":"ES256"}')},
     lambda m: [m], lambda m: "", lambda m: "{", lambda m: "null", lambda m: json.dumps(m) + "x",
     lambda m: json.dumps(m).replace("{", '{"payload":"",', 1),
-    lambda m: b"\xff\xfe{}", lambda m: "[" * 100000, lambda m: '{"payload":' * 100000,
+    lambda m: b"\xff\xfe{}", lambda m: "[" * 100000, lambda m: '{"payload":' * 50000,
 ], ids=range(21))
 def test_envelopes_that_are_no_flattened_jws(client, change):
     reply = client.post(client.kid, change=change)
@@ -598,6 +600,15 @@ def test_names_that_are_good(client):
         assert client.order(name).state["status"] == "pending", name
     for ip in ("127.0.0.1", "::1", "2001:db8::1"):
         assert client.order(("ip", ip)).state["status"] == "pending"
+
+
+@pytest.mark.parametrize("identifier", [("dns", "denied.test"), ("ip", "10.9.1.2")])
+def test_names_that_the_authority_s_policy_denies(client, identifier):
+    kind, value = identifier
+    reply = client.post("/new-order", {"identifiers": [{"type": "dns", "value": "good.test"},
+                                                       {"type": kind, "value": value}]})
+    problem(reply, 403, "rejectedIdentifier", value)
+    assert client.post(client.kid + "/orders").json() == []
 
 
 def test_repeated_names_are_one(client):

@@ -657,5 +657,5 @@ def test_needs_renewal_speaks_when_asked_and_looks_at_bundles(pki):
 
 def test_unknown_commands_of_the_group_have_exit_code_3(step):
     step.fails("No help topic for 'extract'", "certificate", "extract", "x", status=3)
-    step.fails("No help topic for 'lint'", "certificate", "lint", "x", status=3)
+    step.fails("No help topic for 'linter'", "certificate", "linter", "x", status=3)
     assert step.run("certificate").returncode == 0

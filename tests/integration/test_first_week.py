@@ -13,11 +13,11 @@ import time
 import pytest
 from conftest import b64url, make_csr
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import NameOID
 from machine import (Machine, by_password, chain, der, execute, files_below, fingerprint_of,
-                     fit_together, key_of, leaf, mode, names, openssl_verifies, seconds)
+                     fit_together, key_of, leaf, mode, names, openssl_verifies, seconds, wait_for)
 
 
 @pytest.fixture
@@ -70,8 +70,8 @@ def test_bootstrap_writes_root_and_defaults(ca, stranger):
     assert files_below(stranger.path) == ["certs/root_ca.crt", "config/defaults.json"]
     root, defaults = stranger.path / "certs/root_ca.crt", stranger.path / "config/defaults.json"
     assert root.read_text() == ca.root_path.read_text()
-    assert defaults.read_text() == ('{\n  "ca-url": "%s",\n  "fingerprint": "%s",\n  "root": "%s"\n}'
-                                    % (ca.url, fingerprint_of(ca.root_path), root))
+    form = '{\n  "ca-url": "%s",\n  "fingerprint": "%s",\n  "root": "%s"\n}'
+    assert defaults.read_text() == form % (ca.url, fingerprint_of(ca.root_path), root)
     assert mode(root) == 0o600 and mode(defaults) == 0o644
     assert mode(root.parent) == 0o700 and mode(defaults.parent) == 0o700
     assert said.stdout == ""
@@ -523,8 +523,6 @@ def provisioners(machine):
 
 
 def reload(ca, machine, condition):
-    from machine import wait_for
-
     ca.process.send_signal(1)
     wait_for("the reload", lambda: condition(provisioners(machine)))
 

@@ -284,6 +284,8 @@ def test_keys_cross_both_ways(theirs, ours, flags):
         public, private = maker.folder / "k.pub", maker.folder / "k.key"
         copy = reader.folder / "copy.key"
         maker.step("crypto", "keypair", public, private, "--password-file", "pw", *flags)
+        assert reader.step("crypto", "key", "public", "--password-file", "pw",
+                           private).stdout == public.read_text()
         for machine, source, old, new in ((reader, private, "pw", "pw2"),
                                           (maker, copy, "pw2", "pw")):
             machine.step("crypto", "change-pass", source, "--password-file", old,

@@ -623,3 +623,25 @@ def test_a_revocation_record_tells_who_and_when(make_ca):
     assert record["ExpiresAt"] == "0001-01-01T00:00:00Z" and record["ReasonCode"] == 1
     assert record["TokenID"] and record["Reason"] == "lost" and record["ACME"] is False
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z", record["RevokedAt"])
+
+
+# --- Metrics --------------------------------------------------------------------------------------
+
+
+def test_metrics_count_what_happened(make_ca):
+    ca = make_ca()
+    port = free_port()
+    ca.configure(lambda c: c.update(metricsAddress=f"127.0.0.1:{port}"))
+    ca.start()
+    who = enroll(ca)
+    assert renew(ca, who).status == 201
+    assert rekey(ca, who, make_csr()[1]).status == 201
+    refused(ca.sign(csr=make_csr(["evil.test"])[1]), 403)
+    connection = HTTPConnection("127.0.0.1", port, timeout=10 * SLOW)
+    connection.request("GET", "/metrics")
+    text = connection.getresponse().read().decode()
+    connection.close()
+    values = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    for name in ("signed", "renewed", "rekeyed"):
+        assert values[f'step_ca_x509_{name}_total{{provisioner="ops",success="true"}}'] == "1"
+    assert values['step_ca_x509_signed_total{provisioner="ops",success="false"}'] == "1"

@@ -6,7 +6,7 @@ import time
 import uuid
 
 import pytest
-from conftest import b64url, make_csr, sign_jwt
+from conftest import b64url, make_csr
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, hmac, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa

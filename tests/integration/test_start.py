@@ -12,8 +12,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import (PASSWORD, SLOW, STEP_CA, Ca, clean_environment, free_port, make_cert,
-                      make_csr, need, pem_of)
+from conftest import PASSWORD, SLOW, STEP_CA, Ca, clean_environment, make_cert, need, pem_of
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
@@ -398,6 +397,23 @@ def test_a_trailing_comma_is_warned_of_and_text_behind_the_end_too(idle, tmp_pat
     starts(idle, text_of(config), tmp_path, "trailing comma", "after the first JSON value")
 
 
+def test_a_chain_that_no_client_can_follow_is_warned_of(idle, tmp_path):
+    log = starts(idle, lambda c: None, tmp_path)
+    assert "will not trust" not in log
+    other = make_cert("Other root", ec.generate_private_key(ec.SECP256R1()), ca=True)
+    (tmp_path / "other.crt").write_text(pem_of(other))
+    starts(idle, setting("root", str(tmp_path / "other.crt")), tmp_path, "will not trust")
+    # The root of init allows one intermediate.
+    root, root_key = idle.root()
+    mid_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    mid = make_cert("Middle", mid_key, root, root_key, ca=True)
+    low = make_cert("Low", key, mid, mid_key, ca=True)
+    (tmp_path / "long.crt").write_text(pem_of(low) + pem_of(mid))
+    (tmp_path / "long.key").write_text(pem_of(key))
+    starts(idle, lambda c: c.update(crt=str(tmp_path / "long.crt"), key=str(tmp_path / "long.key")),
+           tmp_path, "will not trust", "path length")
+
+
 def test_a_byte_order_mark_is_skipped(idle, tmp_path):
     path = variant(idle, lambda c: None, tmp_path)
     starts(idle, "\ufeff" + path.read_text(), tmp_path)
@@ -491,10 +507,10 @@ def outcome(ca, *args, config=None, **options):
     return process.wait(30 * SLOW), log
 
 
-@pytest.mark.parametrize("text", [PASSWORD, PASSWORD + "\n", PASSWORD + "\r\n", PASSWORD + " \t\n\n"])
-def test_white_space_behind_the_password_is_cut(idle, tmp_path, text):
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", " \t\n\n"])
+def test_white_space_behind_the_password_is_cut(idle, tmp_path, end):
     file = tmp_path / "password"
-    file.write_bytes(text.encode())
+    file.write_bytes((PASSWORD + end).encode())
     code, log = outcome(idle, "--password-file", file)
     assert code == 0, log
 

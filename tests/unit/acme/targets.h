@@ -115,6 +115,7 @@ struct server {
     uint16_t port;
     SSL_CTX *ctx;                   /* NULL: plain */
     void (*answer)(struct visit *); /* NULL: nothing more */
+    bool speaks_first;
     pthread_t thread;
     int stop[2];
     atomic_uint visits, active;
@@ -176,7 +177,8 @@ static void *visit_run(void *arg)
         ERR_clear_error();
     }
     if (ready && s->answer) {
-        read_request(v);
+        if (!s->speaks_first)
+            read_request(v);
         s->answer(v);
     }
     if (v->ssl)

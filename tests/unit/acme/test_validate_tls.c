@@ -243,7 +243,7 @@ static void trouble_with_the_connection_is_transient(void **state)
     (void)state;
     struct acme_result r = acme_validate_tls_alpn01(A, &v, &s, soon());
     assert_result(&r, ACME_RETRY, "connection", "refused");
-    struct server silent = {.answer = hold}, plain = {.answer = say_hello};
+    struct server silent = {.answer = hold}, plain = {.answer = say_hello, .speaks_first = true};
     must(server_start(&silent, "127.0.0.1", 0) && server_start(&plain, "127.0.0.1", 0));
     s.tls_port = silent.port;
     struct deadline d = deadline_in(&CLOCK_SYSTEM, 200 * NS_PER_MS);

@@ -212,7 +212,7 @@ static void values_are_quoted_and_escaped(void **state UNUSED)
          "\"\xc3\xa4\xf0\x9f\x98\x80\""},
         {SLICE("\xe2\x80\xa8\xe2\x80\xa9"), "\"\\u2028\\u2029\"", "\"\\u2028\\u2029\""},
         {SLICE("\xe2\x80\xae"), "\"\\u202e\"", "\"\xe2\x80\xae\""},
-        {SLICE("\xc2\x85"), "\"\\u0085\"", "\"\xc2\x85\""},
+        {SLICE("\xc2\x85"), "\"\\u0085\"", "\"\\u0085\""},
         {SLICE("\xf3\xa0\x80\x81"), "\"\\U000e0001\"", "\"\xf3\xa0\x80\x81\""},
         {SLICE("\xff\xc3"), "\"\\xff\\xc3\"", "\"\\ufffd\\ufffd\""},
         {SLICE("\xed\xa0\x80"), "\"\\xed\\xa0\\x80\"", "\"\\ufffd\\ufffd\\ufffd\""},
