@@ -410,7 +410,7 @@ static bool check_replaces(struct request *r, const struct order_wish *w,
                            const struct acme_order *o)
 {
     struct work *k = &r->work;
-    struct slice raw;
+    struct slice raw, id;
     struct cert *cert;
     struct acme_order other;
     bool found;
@@ -426,17 +426,18 @@ static bool check_replaces(struct request *r, const struct order_wish *w,
                           "replaces names no certificate of this authority (RFC 9773 5)");
     if (!predecessor(r, cert, o))
         return false;
-    if (!store_get(k->services->store, TABLE_ACME_REPLACES, w->replaces, k->arena, &raw,
-                   k->deadline, &k->err) ||
+    id = acme_cert_id(k->arena, cert); /* however it was written */
+    if (!store_get(k->services->store, TABLE_ACME_REPLACES, id, k->arena, &raw, k->deadline,
+                   &k->err) ||
         !ACME_LOAD(k, TABLE_ACME_ORDERS, ACME_ORDER_SHAPE, raw, &other, &found))
         return false;
     if (found && !slice_is(other.status, "invalid"))
         return acme_error(r, ERR_EXISTS, "alreadyReplaced",
                           "the certificate is replaced by another order (RFC 9773 5)");
     if (raw.n > 0)
-        batch_swap(&k->batch, TABLE_ACME_REPLACES, w->replaces, raw, o->id);
+        batch_swap(&k->batch, TABLE_ACME_REPLACES, id, raw, o->id);
     else
-        batch_insert(&k->batch, TABLE_ACME_REPLACES, w->replaces, o->id, &ALREADY_REPLACED);
+        batch_insert(&k->batch, TABLE_ACME_REPLACES, id, o->id, &ALREADY_REPLACED);
     batch_expires(&k->batch, cert->not_after.sec + ACME_KEEP_ISSUED);
     return true;
 }

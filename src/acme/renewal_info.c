@@ -20,14 +20,17 @@ struct slice acme_cert_id(struct arena *a, const struct cert *c)
                         SLICE_ARG(base64_text(a, BASE64_URL_RAW, serial_octets(a, c->serial))));
 }
 
+/* The octet 00 that RFC 9773 4.1 puts in front of a serial number whose first bit is set is left
+ * out by clients that encode the number and not its DER (mod_md): both are taken. */
 bool acme_cert_by_id(struct work *w, struct slice id, struct cert **cert)
 {
     size_t dot = slice_find(id, '.');
-    struct slice octets, der;
+    struct slice octets, aki, der;
 
     *cert = NULL;
-    if (dot == id.n || !base64_read(w->arena, BASE64_URL_RAW, slice_from(id, dot + 1), &octets) ||
-        octets.n == 0 || octets.n > 33)
+    if (dot == id.n || !base64_read(w->arena, BASE64_URL_RAW, slice_sub(id, 0, dot), &aki) ||
+        !base64_read(w->arena, BASE64_URL_RAW, slice_from(id, dot + 1), &octets) || octets.n == 0 ||
+        octets.n > 33)
         return true;
     while (octets.n > 1 && octets.p[0] == 0)
         octets = slice_from(octets, 1);
@@ -39,7 +42,7 @@ bool acme_cert_by_id(struct work *w, struct slice id, struct cert **cert)
         *cert = NULL;
         return true;
     }
-    if (!slice_eq(acme_cert_id(w->arena, *cert), id))
+    if (aki.n == 0 || !slice_eq((*cert)->aki, aki))
         *cert = NULL;
     return true;
 }

@@ -113,7 +113,7 @@ static bool bcrypt_run(struct invocation *inv, struct slice setting, struct slic
 {
     struct crypt_data *work = arena_alloc(inv->secrets, sizeof(*work));
     char *text = arena_cstr(inv->secrets, slice_sub(setting, 0, BCRYPT_PREFIX));
-    const char *secret;
+    const char *secret = NULL;
 
     if (!bcrypt_password(inv, password, &secret))
         return false;

@@ -145,7 +145,7 @@ const char *files_type(const char *name)
 bool files_range(struct slice text, uint64_t size, uint64_t *from, uint64_t *n)
 {
     struct slice first, last;
-    uint64_t to;
+    uint64_t begin, end = UINT64_MAX;
 
     if (!slice_starts(text, "bytes="))
         return false;
@@ -153,18 +153,16 @@ bool files_range(struct slice text, uint64_t size, uint64_t *from, uint64_t *n)
     if (!slice_split(&last, '-', &first))
         return false;
     if (!first.n) { /* the last bytes */
-        if (!slice_to_u64(last, n))
+        if (!slice_to_u64(last, &end))
             return false;
-        *n = *n < size ? *n : size;
+        *n = end < size ? end : size;
         *from = size - *n;
         return true;
     }
-    if (!slice_to_u64(first, from))
+    if (!slice_to_u64(first, &begin) || (last.n && !slice_to_u64(last, &end)) || end < begin)
         return false;
-    to = UINT64_MAX;
-    if (last.n && (!slice_to_u64(last, &to) || to < *from))
-        return false;
-    *n = *from >= size ? 0 : (to < size ? to + 1 : size) - *from;
+    *from = begin;
+    *n = begin >= size ? 0 : (end < size ? end + 1 : size) - begin;
     return true;
 }
 

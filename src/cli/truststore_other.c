@@ -110,8 +110,19 @@ static void find_databases(struct arena *a, struct databases *d)
         add_profiles(a, d, path_join(a, home, PROFILES[i]));
 }
 
+/* NSS takes what stands before a ':' for the name of a token. */
+static const char *nickname(struct arena *a, const char *name)
+{
+    char *copy = arena_printf(a, "%s", name);
+
+    for (char *p = strchr(copy, ':'); p; p = strchr(p, ':'))
+        *p = '_';
+    return copy;
+}
+
 bool store_nss(struct invocation *inv, const struct truststore_change *change, unsigned *done)
 {
+    const char *name = nickname(inv->arena, change->name);
     struct databases d = {.n = 0};
     struct slice pem = cert_pem(inv->arena, change->root->der);
 
@@ -123,9 +134,9 @@ bool store_nss(struct invocation *inv, const struct truststore_change *change, u
         return true;
     }
     for (size_t i = 0; i < d.n; i++) {
-        const char *const add[] = {"certutil", "-A",  "-a", "-d",         d.v[i],
-                                   "-t",       "C,,", "-n", change->name, NULL};
-        const char *const delete[] = {"certutil", "-D", "-d", d.v[i], "-n", change->name, NULL};
+        const char *const add[] = {"certutil", "-A",  "-a", "-d", d.v[i],
+                                   "-t",       "C,,", "-n", name, NULL};
+        const char *const delete[] = {"certutil", "-D", "-d", d.v[i], "-n", name, NULL};
         if (!store_run(change->remove ? delete : add, false, pem, &inv->err))
             return err_wrap(&inv->err, "%s", d.v[i]);
         note(inv, "The root certificate has been %s %s.",

@@ -145,7 +145,7 @@ static bool make_key(struct arena *a, enum key_type type, const struct key_numbe
 static bool read_ec(const struct members *m, struct jwk *jwk, struct err *e)
 {
     struct key_numbers in = {0};
-    enum key_type type;
+    enum key_type type = KEY_NONE;
 
     return curve_read(m, JWK_EC, &type, e) && bytes_required(m, X, &in.x, e) &&
            full_length(type, X, in.x, e) && bytes_required(m, Y, &in.y, e) &&
@@ -156,7 +156,7 @@ static bool read_ec(const struct members *m, struct jwk *jwk, struct err *e)
 static bool read_okp(const struct members *m, struct jwk *jwk, struct err *e)
 {
     struct key_numbers in = {0};
-    enum key_type type;
+    enum key_type type = KEY_NONE;
 
     return curve_read(m, JWK_OKP, &type, e) && bytes_required(m, X, &in.x, e) &&
            full_length(type, X, in.x, e) && bytes_of(m, D, &in.d, e) &&

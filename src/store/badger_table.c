@@ -299,7 +299,7 @@ static bool table_next(struct source *s, struct err *e)
 {
     struct table *t = (struct table *)s;
     struct parts parts;
-    struct slice first;
+    struct slice first = {0};
 
     s->valid = false;
     for (bool end = false;;) {

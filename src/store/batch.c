@@ -252,6 +252,19 @@ void store_revoked_from_record(struct revoked *r, struct arena *a, struct slice 
     r->reason = json_text(json_get(object, "Reason"));
 }
 
+bool store_provisioner_from_data(struct issued *i, struct arena *a, struct slice data)
+{
+    const struct json *object = json_read(a, data, &JSON_RECORD, NULL, NULL);
+    const struct json *by = json_get(object, "provisioner");
+
+    if (!by || by->kind != JSON_OBJECT)
+        return false;
+    i->provisioner_id = json_text(json_get(by, "id"));
+    i->provisioner_name = json_text(json_get(by, "name"));
+    i->provisioner_type = json_text(json_get(by, "type"));
+    return true;
+}
+
 /* --- Waiting ------------------------------------------------------------------------------- */
 
 void commit_wait_begin(struct commit_wait *w)

@@ -37,6 +37,9 @@ bool issued_name_next(struct slice *rest, struct slice *type, struct slice *valu
 void store_revoked_from_record(struct revoked *r, struct arena *a, struct slice record,
                                int64_t now);
 
+/* provisioner_* from an x509_certs_data record; false: it says nothing. */
+bool store_provisioner_from_data(struct issued *i, struct arena *a, struct slice data) CHECKED;
+
 /* Waits for one commit, with committed_fn commit_wait_done and the wait as its argument. */
 struct commit_wait {
     pthread_mutex_t lock;

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -49,6 +50,50 @@ static bool ensure_file(const char *path, struct err *e)
     return err_set(e, ERR_INTERNAL, "store %s: not a regular file", path);
 }
 
+bool sqlite_part_create(const char *part, struct err *e)
+{
+    int fd = open(part, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    if (fd < 0)
+        return err_errno(e, errno, "create", part);
+    close(fd);
+    return true;
+}
+
+static bool sync_path(const char *path, struct err *e)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return err_errno(e, errno, "open", path);
+    bool ok = fsync(fd) == 0 || err_errno(e, errno, "sync", path);
+    close(fd);
+    return ok;
+}
+
+/* Takes nobody's place.  Not every file system can rename so; those that cannot have links. */
+static bool name_it(const char *part, const char *path, struct err *e)
+{
+    if (renameat2(AT_FDCWD, part, AT_FDCWD, path, RENAME_NOREPLACE) == 0)
+        return true;
+    if (errno != EINVAL && errno != ENOSYS)
+        return err_errno(e, errno, "create", path);
+    if (link(part, path) != 0)
+        return err_errno(e, errno, "create", path);
+    unlink(part);
+    return true;
+}
+
+bool sqlite_part_end(const char *part, const char *path, bool ok, struct err *e)
+{
+    CLEANUP(arena_cleanup) struct arena *a = arena_new(&HEAP_USUAL);
+
+    if (ok && sync_path(part, e) && name_it(part, path, e))
+        return sync_path(path_dir(a, path), e);
+    unlink(part);
+    return false;
+}
+
 /* The log's index is shared memory: other machines do not see it. */
 static void warn_if_remote(const char *path)
 {
@@ -84,6 +129,7 @@ static void sqlite_close(struct store *base)
     sqlite_writer_stop(s->writer);
     sqlite_readers_close(&s->readers);
     sqlite_conn_close(&s->first); /* the last one folds the log into the file */
+    pthread_mutex_destroy(&s->probe_lock);
     free(s->path);
     free(s);
 }
@@ -95,6 +141,13 @@ static const struct store_ops SQLITE = {
     .submit = sqlite_submit,
     .close = sqlite_close,
     .prune = sqlite_prune,
+    .tables = sqlite_tables,
+    .scan_named = sqlite_scan_named,
+    .import = sqlite_import,
+    .reindex = sqlite_reindex,
+    .check = sqlite_check,
+    .backup = sqlite_backup,
+    .probe = sqlite_probe,
 };
 
 /* Counting every allocation under one lock is of no use to us. */
@@ -103,11 +156,11 @@ static void configure_once(void)
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }
 
-static bool start(struct sqlite_store *s, struct err *e)
+static bool start(struct sqlite_store *s, bool bare, struct err *e)
 {
     if (!sqlite_conn_open(&s->first, s->path, e))
         return false;
-    if (!sqlite_schema_ready(&s->first, e)) {
+    if (!sqlite_schema_ready(&s->first, bare, e)) {
         sqlite_conn_close(&s->first);
         return false;
     }
@@ -118,7 +171,7 @@ static bool start(struct sqlite_store *s, struct err *e)
     return err_set(e, ERR_UNAVAILABLE, "store %s: cannot start the writer thread", s->path);
 }
 
-struct store *store_sqlite_open(const char *path, struct clock *clock, struct err *e)
+static struct store *open_store(const char *path, bool bare, struct clock *clock, struct err *e)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     CLEANUP(arena_cleanup) struct arena *a = arena_new(&HEAP_USUAL);
@@ -133,10 +186,22 @@ struct store *store_sqlite_open(const char *path, struct clock *clock, struct er
     s->path = xstrdup(full);
     s->clock = clock;
     sqlite_readers_init(&s->readers, s->path);
-    if (start(s, e))
+    pthread_mutex_init(&s->probe_lock, NULL);
+    if (start(s, bare, e))
         return &s->base;
     sqlite_readers_close(&s->readers);
+    pthread_mutex_destroy(&s->probe_lock);
     free(s->path);
     free(s);
     return NULL;
+}
+
+struct store *store_sqlite_open(const char *path, struct clock *clock, struct err *e)
+{
+    return open_store(path, false, clock, e);
+}
+
+struct store *store_sqlite_open_bare(const char *path, struct clock *clock, struct err *e)
+{
+    return open_store(path, true, clock, e);
 }

@@ -63,6 +63,14 @@ enum stmt {
     STMTS
 };
 
+/* --- Files that get their name when they are whole -------------------------------------------- */
+
+/* A new file, mode 0600. */
+bool sqlite_part_create(const char *part, struct err *e) CHECKED;
+/* ok: made durable, and called `path` unless somebody has that name; else removed.  False unless
+ * all went well. */
+bool sqlite_part_end(const char *part, const char *path, bool ok, struct err *e) CHECKED;
+
 /* --- One connection: one thread at a time ---------------------------------------------------- */
 
 struct conn {
@@ -152,6 +160,8 @@ struct conn *sqlite_reader_take(struct readers *r, struct deadline d, struct err
 void sqlite_reader_give(struct readers *r, struct conn *c);
 void sqlite_readers_close(struct readers *r);
 
+/* "behind this key"; empty: from the start. */
+void sqlite_bind_after(sqlite3_stmt *st, int at, struct slice after);
 /* Rows of a table on one connection. */
 bool sqlite_conn_scan(struct conn *c, enum table t, struct slice after, unsigned limit,
                       visit_fn *visit, void *arg, struct err *e) CHECKED;

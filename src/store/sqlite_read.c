@@ -160,6 +160,15 @@ static void stream_end(struct stream *s)
         sqlite3_reset(s->st);
 }
 
+/* Any number is before any blob, the empty one too. */
+void sqlite_bind_after(sqlite3_stmt *st, int at, struct slice after)
+{
+    if (after.n)
+        sqlite_bind_blob(st, at, after);
+    else
+        sqlite3_bind_int(st, at, 0);
+}
+
 static bool stream_pairs(struct conn *c, struct stream *s, enum table t, struct slice after,
                          int64_t limit, struct err *e)
 {
@@ -169,7 +178,7 @@ static bool stream_pairs(struct conn *c, struct stream *s, enum table t, struct 
     if (!st)
         return false;
     sqlite3_bind_int(st, 1, info->id);
-    sqlite_bind_blob(st, 2, after);
+    sqlite_bind_after(st, 2, after);
     sqlite3_bind_int64(st, 3, limit);
     s->st = st;
     return stream_next(c, s, e);
@@ -206,22 +215,30 @@ static bool merge(struct conn *c, struct stream *certs, struct stream *pairs, un
     return true;
 }
 
+bool sqlite_conn_scan(struct conn *c, enum table t, struct slice after, unsigned limit,
+                      visit_fn *visit, void *arg, struct err *e)
+{
+    struct stream certs = {0}, pairs = {0};
+    int64_t rows = limit ? (int64_t)limit : -1;
+    bool ok = stream_certificates(c, &certs, t, after, rows, e) &&
+              stream_pairs(c, &pairs, t, after, rows, e) &&
+              merge(c, &certs, &pairs, limit, visit, arg, e);
+
+    stream_end(&certs);
+    stream_end(&pairs);
+    return ok;
+}
+
 bool sqlite_scan(struct store *s, enum table t, struct slice after, unsigned limit, visit_fn *visit,
                  void *arg, struct deadline d, struct err *e)
 {
     struct sqlite_store *q = (struct sqlite_store *)s;
     struct conn *c = sqlite_reader_take(&q->readers, d, e);
-    struct stream certs = {0}, pairs = {0};
-    int64_t rows = limit ? (int64_t)limit : -1;
 
     if (!c)
         return false;
     sqlite_conn_deadline(c, d);
-    bool ok = stream_certificates(c, &certs, t, after, rows, e) &&
-              stream_pairs(c, &pairs, t, after, rows, e) &&
-              merge(c, &certs, &pairs, limit, visit, arg, e);
-    stream_end(&certs);
-    stream_end(&pairs);
+    bool ok = sqlite_conn_scan(c, t, after, limit, visit, arg, e);
     sqlite_conn_deadline(c, DEADLINE_NONE);
     sqlite_reader_give(&q->readers, c);
     return ok;

@@ -7,17 +7,23 @@
  * clustered tree deep.  Certificates that came from elsewhere (an import) stand in kvbig too, byte
  * for byte.
  *
+ * Other tables that an import brought are kept in kvbig as well, under numbers from 1000 on, with a
+ * view each.  tables.made says which tables exist although they are empty.
+ *
  * An index costs at every issue.  So there are three: serial, notAfter, and what was revoked; the
  * index of names is filled behind the commits, meta.names_indexed says how far.
  */
+#include <stdarg.h>
+
 #include "store/sqlite.h"
 
 #define APPLICATION_ID 0x4e57454c /* "NWEL" */
-#define VERSION        1
+#define VERSION        2
 
 static const char SCHEMA[] =
     "CREATE TABLE meta(name TEXT NOT NULL PRIMARY KEY, value) WITHOUT ROWID;"
-    "CREATE TABLE tables(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);"
+    "CREATE TABLE tables(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
+    " made INTEGER NOT NULL DEFAULT 1);"
     "CREATE TABLE kv(tbl INTEGER NOT NULL, k BLOB NOT NULL, v BLOB NOT NULL, expires INTEGER,"
     " PRIMARY KEY(tbl,k)) WITHOUT ROWID;"
     "CREATE INDEX kv_expires ON kv(expires) WHERE expires IS NOT NULL;"
@@ -45,83 +51,178 @@ static const char SCHEMA[] =
     " AND revoked_at IS NULL;"
     "CREATE VIEW revoked AS SELECT serial, common_name, names, provisioner_name,"
     " datetime(revoked_at,'unixepoch') AS revoked_at, reason_code, reason,"
-    " datetime(not_after,'unixepoch') AS not_after FROM certificates WHERE revoked_at IS NOT NULL;"
+    " datetime(not_after,'unixepoch') AS not_after FROM certificates WHERE revoked_at IS NOT NULL;";
 
+/* Keys are texts but for a few that no client can have chosen. */
+#define NKEY                                                                                       \
+    "CASE WHEN instr(k,x'00')>0 OR CAST(k AS TEXT) GLOB '*[^ -~]*' THEN k"                         \
+    " ELSE CAST(k AS TEXT) END"
+
+/* Two of the reference's tables are mostly rows of certificates. */
+static const char CERTIFICATE_VIEWS[] =
     "CREATE VIEW x509_certs(nkey,nvalue) AS SELECT serial, der FROM certificates"
-    " UNION ALL SELECT CAST(k AS TEXT), v FROM kvbig WHERE tbl=1"
+    " UNION ALL SELECT " NKEY ", v FROM kvbig WHERE tbl=1"
     " AND CAST(k AS TEXT) NOT IN (SELECT serial FROM certificates);"
     "CREATE VIEW x509_certs_data(nkey,nvalue) AS SELECT serial, data FROM certificates"
-    " WHERE data IS NOT NULL UNION ALL SELECT CAST(k AS TEXT), v FROM kv WHERE tbl=2"
+    " WHERE data IS NOT NULL UNION ALL SELECT " NKEY ", v FROM kv WHERE tbl=2"
     " AND CAST(k AS TEXT) NOT IN (SELECT serial FROM certificates WHERE data IS NOT NULL);";
 
-/* The other tables of the reference, as views. */
-static bool create_table(struct conn *c, enum table t, struct err *e)
+static bool exec_format(struct conn *c, struct err *e, const char *format, ...)
 {
-    const struct table_info *info = &TABLE_INFO[t];
-    bool own_view = t == TABLE_X509_CERTS || t == TABLE_X509_CERTS_DATA;
-    char sql[400];
+    va_list args;
 
-    sqlite3_snprintf(sizeof(sql), sql, "INSERT INTO tables VALUES(%d,%Q)", info->id, info->name);
-    if (!sqlite_conn_exec(c, sql, e))
-        return false;
-    sqlite3_snprintf(
-        sizeof(sql), sql,
-        "CREATE VIEW %Q(nkey,nvalue) AS SELECT CAST(k AS TEXT), v FROM %s WHERE tbl=%d", info->name,
-        info->big ? "kvbig" : "kv", info->id);
-    return own_view || sqlite_conn_exec(c, sql, e);
+    va_start(args, format);
+    char *sql = sqlite3_vmprintf(format, args);
+    va_end(args);
+    bool ok = sql ? sqlite_conn_exec(c, sql, e) : sqlite_conn_fail(c, SQLITE_NOMEM, e);
+    sqlite3_free(sql);
+    return ok;
 }
 
-static bool create_all(struct conn *c, struct err *e)
+/* A name that something of ours has, or that is no text, gets no view. */
+static bool view_name_free(struct conn *c, struct slice name, bool *is_free, struct err *e)
 {
-    char sql[100];
+    sqlite3_stmt *st = NULL;
+    bool row;
 
+    *is_free = false;
+    if (slice_has_nul(name) || !slice_is_utf8(name) || name.n == 0)
+        return true;
+    int code = sqlite3_prepare_v2(c->db,
+                                  "SELECT 1 FROM sqlite_schema WHERE name=?1 COLLATE NOCASE"
+                                  " UNION ALL SELECT 1 WHERE lower(?1) GLOB 'sqlite_*'",
+                                  -1, &st, NULL);
+    if (code != SQLITE_OK)
+        return sqlite_conn_fail(c, code, e);
+    sqlite_bind_text(st, 1, name);
+    bool ok = sqlite_conn_step(c, st, &row, e);
+    *is_free = ok && !row;
+    sqlite3_finalize(st);
+    return ok;
+}
+
+bool sqlite_table_view(struct conn *c, int id, struct slice name, bool big, struct err *e)
+{
+    CLEANUP(arena_cleanup) struct arena *a = arena_new(&HEAP_USUAL);
+    bool is_free;
+
+    if (!view_name_free(c, name, &is_free, e))
+        return false;
+    return !is_free || exec_format(c, e,
+                                   "CREATE VIEW \"%w\"(nkey,nvalue) AS SELECT " NKEY
+                                   ", v FROM %s WHERE tbl=%d",
+                                   arena_cstr(a, name), big ? "kvbig" : "kv", id);
+}
+
+static bool create_views(struct conn *c, struct err *e)
+{
+    if (!sqlite_conn_exec(c, CERTIFICATE_VIEWS, e))
+        return false;
+    for (size_t t = 0; t < TABLES; t++) {
+        const struct table_info *info = &TABLE_INFO[t];
+        bool done = t == TABLE_X509_CERTS || t == TABLE_X509_CERTS_DATA;
+        if (!done && !sqlite_table_view(c, info->id, slice_text(info->name), info->big, e))
+            return false;
+    }
+    return true;
+}
+
+/* Tables that the reference makes only with remote management. */
+static bool usually_made(size_t t)
+{
+    return t != TABLE_ADMINS && t != TABLE_PROVISIONERS && t != TABLE_POLICIES;
+}
+
+bool sqlite_schema_create(struct conn *c, bool bare, struct err *e)
+{
     if (!sqlite_conn_exec(c, SCHEMA, e))
         return false;
     for (size_t t = 0; t < TABLES; t++) {
-        if (!create_table(c, (enum table)t, e))
+        if (!exec_format(c, e, "INSERT INTO tables VALUES(%d,%Q,%d)", TABLE_INFO[t].id,
+                         TABLE_INFO[t].name, !bare && usually_made(t)))
             return false;
     }
-    sqlite3_snprintf(sizeof(sql), sql, "PRAGMA application_id=%d; PRAGMA user_version=%d",
-                     APPLICATION_ID, VERSION);
-    return sqlite_conn_exec(c, sql, e);
+    return create_views(c, e) && exec_format(c, e, "PRAGMA application_id=%d; PRAGMA user_version=%d",
+                                             APPLICATION_ID, VERSION);
 }
 
-/* *empty: a new file, or one whose creation did not get far. */
-static bool look(struct conn *c, bool *empty, struct err *e)
+/* --- Older files --------------------------------------------------------------------------- */
+
+/* 1 -> 2: which tables exist; keys that are no text; the table of imports. */
+static bool from_1(struct conn *c, struct err *e)
 {
-    int64_t id, version, objects;
+    for (size_t t = 0; t < TABLES; t++) {
+        if (!exec_format(c, e, "DROP VIEW IF EXISTS \"%w\"", TABLE_INFO[t].name))
+            return false;
+    }
+    if (!sqlite_conn_exec(c, "ALTER TABLE tables ADD COLUMN made INTEGER NOT NULL DEFAULT 1", e))
+        return false;
+    for (size_t t = 0; t < TABLES; t++) {
+        if (!exec_format(c, e, "INSERT OR IGNORE INTO tables VALUES(%d,%Q,1)", TABLE_INFO[t].id,
+                         TABLE_INFO[t].name) ||
+            !exec_format(c, e, "UPDATE tables SET made=%d WHERE id=%d", usually_made(t),
+                         TABLE_INFO[t].id))
+            return false;
+    }
+    return create_views(c, e);
+}
+
+typedef bool migration(struct conn *c, struct err *e);
+static migration *const MIGRATIONS[VERSION] = {[1] = from_1}; /* from that version to the next */
+
+static bool migrate(struct conn *c, int64_t version, struct err *e)
+{
+    for (; version < VERSION; version++) {
+        if (!MIGRATIONS[version](c, e))
+            return err_wrap(e, "schema %d to %d", (int)version, (int)version + 1);
+    }
+    return exec_format(c, e, "PRAGMA user_version=%d", VERSION);
+}
+
+/* --- Opening ------------------------------------------------------------------------------- */
+
+/* *version 0: a new file, or one whose creation did not get far. */
+static bool look(struct conn *c, int64_t *version, struct err *e)
+{
+    int64_t id, objects;
 
     if (!sqlite_conn_number(c, "PRAGMA application_id", &id, e) ||
-        !sqlite_conn_number(c, "PRAGMA user_version", &version, e) ||
+        !sqlite_conn_number(c, "PRAGMA user_version", version, e) ||
         !sqlite_conn_number(c, "SELECT count(*) FROM sqlite_schema", &objects, e))
         return false;
-    *empty = id == 0 && version == 0 && objects == 0;
-    if (*empty)
+    if (id == 0 && *version == 0 && objects == 0)
         return true;
     if (id != APPLICATION_ID)
         return err_set(e, ERR_INTERNAL,
                        "store %s: an SQLite file of another program (application id 0x%08x, "
                        "expected 0x%08x)",
                        c->path, (unsigned)id, APPLICATION_ID);
-    if (version > VERSION)
+    if (*version > VERSION)
         return err_set(e, ERR_INTERNAL,
                        "store %s: written by a newer release (schema %d, this one knows %d); "
                        "use that release, or restore a backup from before the upgrade",
-                       c->path, (int)version, VERSION);
-    if (version < 1)
+                       c->path, (int)*version, VERSION);
+    if (*version < 1)
         return err_set(e, ERR_INTERNAL, "store %s: schema version %d does not exist", c->path,
-                       (int)version);
+                       (int)*version);
     return true;
 }
 
-/* Another process may have been faster: looked at again under the lock. */
-static bool create(struct conn *c, struct err *e)
+static bool bring_up(struct conn *c, bool bare, struct err *e)
 {
-    bool empty;
+    int64_t version;
 
+    if (!look(c, &version, e))
+        return false;
+    return version == 0 ? sqlite_schema_create(c, bare, e) : migrate(c, version, e);
+}
+
+/* Another process may have been faster: looked at again under the lock. */
+static bool bring_up_locked(struct conn *c, bool bare, struct err *e)
+{
     if (!sqlite_conn_exec(c, "BEGIN IMMEDIATE", e))
         return false;
-    if (look(c, &empty, e) && (!empty || create_all(c, e)) && sqlite_conn_exec(c, "COMMIT", e))
+    if (bring_up(c, bare, e) && sqlite_conn_exec(c, "COMMIT", e))
         return true;
     if (!sqlite3_get_autocommit(c->db))
         sqlite3_exec(c->db, "ROLLBACK", NULL, NULL, NULL);
@@ -155,14 +256,15 @@ static bool prepare_all(struct conn *c, struct err *e)
     return true;
 }
 
-bool sqlite_schema_ready(struct conn *c, struct err *e)
+bool sqlite_schema_ready(struct conn *c, bool bare, struct err *e)
 {
-    bool empty;
+    int64_t version;
 
-    if (!look(c, &empty, e))
+    if (!look(c, &version, e))
         return false;
     /* Only before the first table does this hold. */
-    if (empty && !sqlite_conn_exec(c, "PRAGMA auto_vacuum=INCREMENTAL", e))
+    if (version == 0 && !sqlite_conn_exec(c, "PRAGMA auto_vacuum=INCREMENTAL", e))
         return false;
-    return write_ahead(c, e) && (!empty || create(c, e)) && prepare_all(c, e);
+    return write_ahead(c, e) && (version == VERSION || bring_up_locked(c, bare, e)) &&
+           prepare_all(c, e);
 }

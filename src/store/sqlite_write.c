@@ -159,11 +159,29 @@ static bool put_revocation(struct conn *c, const struct store_op *op, struct clo
     return kv_put(c, op, e) && mark_revoked(c, op->key, &r, e);
 }
 
+/* Who issued it, as the data record says; what cannot be read changes nothing. */
+static bool set_provisioner(struct conn *c, struct slice serial, struct slice data, struct err *e)
+{
+    CLEANUP(arena_cleanup) struct arena *a = arena_new(&HEAP_USUAL);
+    struct issued i = {0};
+
+    if (!store_provisioner_from_data(&i, a, data))
+        return true;
+    sqlite3_stmt *st = sqlite_conn_stmt(c, ST_CERT_SET_PROVISIONER, e);
+    if (!st)
+        return false;
+    sqlite_bind_text(st, 1, serial);
+    sqlite_bind_text_or_null(st, 2, i.provisioner_id);
+    sqlite_bind_text_or_null(st, 3, i.provisioner_name);
+    sqlite_bind_text_or_null(st, 4, i.provisioner_type);
+    return sqlite_conn_run(c, st, e);
+}
+
 /* Into the row of that serial if there is one, else as it came. */
 static bool put_certificate(struct conn *c, const struct store_op *op, struct err *e)
 {
-    sqlite3_stmt *st =
-        sqlite_conn_stmt(c, op->table == TABLE_X509_CERTS ? ST_CERT_SET_DER : ST_DATA_SET, e);
+    bool data = op->table == TABLE_X509_CERTS_DATA;
+    sqlite3_stmt *st = sqlite_conn_stmt(c, data ? ST_DATA_SET : ST_CERT_SET_DER, e);
 
     if (!st)
         return false;
@@ -171,7 +189,9 @@ static bool put_certificate(struct conn *c, const struct store_op *op, struct er
     sqlite_bind_blob(st, 2, op->value);
     if (!sqlite_conn_run(c, st, e))
         return false;
-    return sqlite3_changes(c->db) > 0 || kv_put(c, op, e);
+    if (sqlite3_changes(c->db) == 0)
+        return kv_put(c, op, e);
+    return !data || set_provisioner(c, op->key, op->value, e);
 }
 
 static bool unname(struct conn *c, struct slice serial, struct err *e)
@@ -254,6 +274,66 @@ static bool apply_op(struct conn *c, const struct store_op *op, struct clock *cl
         return kv_put(c, op, e) && mark_revoked(c, op->key, op->revoked, e);
     }
     return err_set(e, ERR_INTERNAL, "store %s: op %d does not exist", c->path, (int)op->kind);
+}
+
+bool sqlite_put(struct conn *c, enum table t, struct slice key, struct slice value,
+                struct clock *clock, struct err *e)
+{
+    struct store_op op = {.kind = OP_PUT, .table = t, .key = key, .value = value};
+
+    return apply_put(c, &op, clock, e);
+}
+
+bool sqlite_key_remove(struct conn *c, enum table t, struct slice key, struct err *e)
+{
+    struct store_op op = {.kind = OP_REMOVE, .table = t, .key = key};
+
+    return kv_remove(c, &op, e);
+}
+
+/* --- Certificates that come late ------------------------------------------------------------- */
+
+/* A copy, because statements are reset meanwhile. */
+static bool find_copy(struct conn *c, enum table t, struct slice key, struct arena *a,
+                      struct slice *found, struct err *e)
+{
+    sqlite3_stmt *st;
+    struct slice value;
+
+    *found = SLICE_NONE;
+    if (!sqlite_find(c, t, key, &st, &value, e))
+        return false;
+    if (!st)
+        return true;
+    *found = arena_copy(a, value);
+    sqlite3_reset(st);
+    return true;
+}
+
+static bool mark_if_revoked(struct conn *c, struct slice serial, struct arena *a,
+                            struct clock *clock, struct err *e)
+{
+    struct revoked r = {.serial = serial};
+    struct slice record;
+
+    if (!find_copy(c, TABLE_REVOKED_X509_CERTS, serial, a, &record, e))
+        return false;
+    if (!record.p)
+        return true;
+    store_revoked_from_record(&r, a, record, clock->now(clock).sec);
+    return mark_revoked(c, serial, &r, e);
+}
+
+bool sqlite_issue_late(struct conn *c, struct issued *i, struct clock *clock, struct err *e)
+{
+    CLEANUP(arena_cleanup) struct arena *a = arena_new(&HEAP_USUAL);
+    struct slice data;
+
+    if (!find_copy(c, TABLE_X509_CERTS_DATA, i->serial, a, &data, e) || !issue(c, i, e) ||
+        !mark_if_revoked(c, i->serial, a, clock, e))
+        return false;
+    return !data.p || (sqlite_key_remove(c, TABLE_X509_CERTS_DATA, i->serial, e) &&
+                       sqlite_put(c, TABLE_X509_CERTS_DATA, i->serial, data, clock, e));
 }
 
 enum applied batch_apply(struct conn *c, const struct store_batch *b, struct clock *clock,

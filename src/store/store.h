@@ -222,6 +222,28 @@ struct store *store_sqlite_open(const char *path, struct clock *clock, struct er
  * table itself are put. */
 struct store *store_sqlite_open_bare(const char *path, struct clock *clock,
                                      struct err *e) CHECKED;
+/*
+ * Servers that several of our processes, and the reference, may share: its tables, keys and values.
+ * STORE_DURABLE | STORE_SHARED.  A database that is missing is made when that is permitted.
+ * source: docs/reference/storage.md; database: NULL or "", or instead of the one in source.
+ * No error text repeats the source: there is a password in it.  A build without the client library
+ * refuses with ERR_NOT_IMPLEMENTED.
+ */
+struct store *store_mysql_open(const char *source, const char *database, struct clock *clock,
+                               struct err *e) CHECKED;
+struct store *store_postgresql_open(const char *source, const char *database, struct clock *clock,
+                                    struct err *e) CHECKED;
+/* What a configuration says about such a source, judged without connecting. */
+struct store_source {
+    bool password;       /* one stands in it */
+    const char *warning; /* static, or NULL: the way to the server is not safe */
+};
+/* type: "mysql" or "postgresql" in any case; else ERR_NOT_FOUND. */
+bool store_source_check(struct slice type, struct slice source, struct slice database,
+                        struct store_source *out, struct err *e) CHECKED;
+/* store_mysql_open or store_postgresql_open, by type as above. */
+struct store *store_source_open(struct slice type, struct slice source, struct slice database,
+                                struct clock *clock, struct err *e) CHECKED;
 /* A wrapper for tests: fails the nth submit (from 1) in the way given, then passes through.
  * REFUSED: the first op that expects something; UNKNOWN: committed inside, but nobody knows.
  * Closes the inner store. */

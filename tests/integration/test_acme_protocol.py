@@ -1139,6 +1139,24 @@ def _time(text):
     return datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ")
 
 
+def test_certificate_identifiers_without_the_sign_octet_are_taken(lab, client):
+    """RFC 9773 4.1 wants the DER of the serial number; Apache's mod_md encodes the number."""
+    while True:
+        leaf, _ = client.certificate(lab.web, "sign.test")
+        if leaf.serial_number.bit_length() == 128:
+            break
+    full = _cert_id(leaf)
+    short = full.split(".")[0] + "." + b64url(leaf.serial_number.to_bytes(16, "big"))
+    assert short != full
+    for form in (full, short):
+        assert lab.ca.request("GET", "/acme/acme/renewal-info/" + form).status == 200
+    client.order("sign.test", replaces=short)
+    for form in (full, short):
+        reply = client.post("/new-order", {"identifiers": [{"type": "dns", "value": "sign.test"}],
+                                           "replaces": form})
+        problem(reply, 409, "alreadyReplaced")
+
+
 def test_renewal_information_and_replacement(lab, client):
     leaf, _ = client.certificate(lab.web, "ari.test")
     url = "/acme/acme/renewal-info/" + _cert_id(leaf)

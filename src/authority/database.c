@@ -1,0 +1,30 @@
+/* Which database a configuration means, and where it stands. */
+#include "authority/config.h"
+#include "base/file.h"
+
+enum db_kind db_kind_of(struct slice type)
+{
+    static const struct {
+        const char *type;
+        enum db_kind kind;
+    } KINDS[] = {{"sqlite", DB_SQLITE},     {"badger", DB_BADGER}, {"badgerv1", DB_BADGER},
+                 {"badgerv2", DB_BADGER},   {"bbolt", DB_BBOLT},   {"mysql", DB_MYSQL},
+                 {"postgresql", DB_POSTGRESQL}};
+
+    for (size_t i = 0; i < COUNT_OF(KINDS); i++) {
+        if (slice_is_case(type, KINDS[i].type))
+            return KINDS[i].kind;
+    }
+    return DB_UNKNOWN;
+}
+
+const char *db_file(struct arena *a, enum db_kind kind, struct slice data_source)
+{
+    const char *path = arena_cstr(a, data_source);
+
+    if (kind == DB_SQLITE)
+        return path;
+    if (kind == DB_BADGER)
+        return path_join(a, path, "newel.sqlite");
+    return kind == DB_BBOLT ? arena_printf(a, "%s.sqlite", path) : NULL;
+}

@@ -1,0 +1,371 @@
+/*
+ * PostgreSQL: connections, and how a database begins.
+ *
+ * A database that is not there is made, through template1, when the server says exactly that
+ * (SQLSTATE 3D000).  A table that is there is taken as it is, so that a role without the right to
+ * create tables can serve a database that was prepared for it; a table of other columns is
+ * somebody else's, and we do not start.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "store/postgresql.h"
+
+#define TRIES 10
+
+/* --- Connections ----------------------------------------------------------------------------- */
+
+static void ignore_notice(void *arg UNUSED, const char *text UNUSED)
+{
+}
+
+/* keywords and values of libpq, the last pair NULL; database: instead of what stands there. */
+static void lists(const struct pg_store *s, struct arena *a, const char *database,
+                  const char *const **keywords, const char *const **values)
+{
+    size_t n = s->keywords.n;
+    const char **k = arena_array(a, n + 2, sizeof(*k)), **v = arena_array(a, n + 2, sizeof(*v));
+
+    for (size_t i = 0; i < n; i++) {
+        k[i] = s->keywords.v[i].name;
+        v[i] = s->keywords.v[i].value;
+    }
+    if (database) { /* the later one counts */
+        k[n] = "dbname";
+        v[n] = database;
+    }
+    *keywords = k;
+    *values = v;
+}
+
+static PGconn *dial(const struct pg_store *s, const char *database, struct err *e)
+{
+    CLEANUP(arena_cleanup) struct arena *a = arena_new(&HEAP_USUAL);
+    const char *const *keywords, *const *values;
+
+    lists(s, a, database, &keywords, &values);
+    PGconn *pg = PQconnectdbParams(keywords, values, 0);
+    if (PQstatus(pg) == CONNECTION_OK) {
+        PQsetNoticeProcessor(pg, ignore_notice, NULL);
+        PQsetnonblocking(pg, 1);
+        return pg;
+    }
+    pg_fail(PQerrorMessage(pg), ERR_UNAVAILABLE, e);
+    PQfinish(pg);
+    return NULL;
+}
+
+static void pg_close(struct sql_conn *base)
+{
+    struct pg_conn *c = (struct pg_conn *)base;
+
+    PQfinish(c->pg);
+    free(c);
+}
+
+static struct pg_conn *open_one(const struct pg_store *s, const char *database, struct err *e)
+{
+    char state[6];
+    PGconn *pg = dial(s, database, e);
+
+    if (!pg)
+        return NULL;
+    struct pg_conn *c = xcalloc(1, sizeof(*c));
+    c->pg = pg;
+    if (!s->commits_late || pg_plain(c, "SET synchronous_commit=on", DEADLINE_NONE, state, NULL,
+                                     e) == SQL_DONE)
+        return c;
+    pg_close(&c->base);
+    return NULL;
+}
+
+static struct sql_conn *pg_connect(struct sql_store *base, struct err *e)
+{
+    const struct pg_store *s = (const struct pg_store *)base;
+    struct pg_conn *c = open_one(s, s->database, e);
+
+    return c ? &c->base : NULL;
+}
+
+static bool pg_alive(struct sql_conn *base)
+{
+    const struct pg_conn *c = (const struct pg_conn *)base;
+    struct pollfd p = {PQsocket(c->pg), POLLIN, 0};
+
+    return PQstatus(c->pg) == CONNECTION_OK && PQtransactionStatus(c->pg) == PQTRANS_IDLE &&
+           poll(&p, 1, 0) == 0;
+}
+
+static void pg_free(struct sql_store *s)
+{
+    free(s);
+}
+
+static const struct sql_driver POSTGRESQL = {
+    .name = "postgresql",
+    .connect = pg_connect,
+    .close = pg_close,
+    .alive = pg_alive,
+    .begin = pg_begin,
+    .commit = pg_commit,
+    .rollback = pg_rollback,
+    .write = pg_write,
+    .read = pg_read,
+    .free = pg_free,
+};
+
+/* --- The database ---------------------------------------------------------------------------- */
+
+/* A connection that fails has no SQLSTATE for us, except in the longer form of its message, whose
+ * text may be in any language. */
+static bool is_missing(const struct pg_store *s, char **name)
+{
+    CLEANUP(arena_cleanup) struct arena *a = arena_new(&HEAP_USUAL);
+    struct deadline limit = deadline_in(&CLOCK_SYSTEM, SQL_CONNECT_SECONDS * NS_PER_SEC);
+    const char *const *keywords, *const *values;
+    PostgresPollingStatusType status = PGRES_POLLING_WRITING;
+
+    lists(s, a, s->database, &keywords, &values);
+    PGconn *pg = PQconnectStartParams(keywords, values, 0);
+    PQsetErrorVerbosity(pg, PQERRORS_VERBOSE);
+    while (PQstatus(pg) != CONNECTION_BAD && deadline_ok(limit, NULL)) {
+        struct pollfd p = {PQsocket(pg), status == PGRES_POLLING_READING ? POLLIN : POLLOUT, 0};
+        poll(&p, 1, sql_poll_ms(limit, limit));
+        status = PQconnectPoll(pg);
+        if (status == PGRES_POLLING_OK || status == PGRES_POLLING_FAILED)
+            break;
+    }
+    bool missing = strstr(PQerrorMessage(pg), " 3D000: ") && PQdb(pg);
+    if (missing)
+        *name = xstrdup(PQdb(pg));
+    PQfinish(pg);
+    return missing;
+}
+
+static void pause_ms(int ms)
+{
+    poll(NULL, 0, ms);
+}
+
+static bool among(const char *state, const char *const *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(state, list[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Others may do the same at this moment: "again" are the states that say so. */
+static bool try_often(struct pg_conn *c, const char *sql, struct err *e)
+{
+    static const char *const THERE[] = {"42P04", "42P07"};
+    static const char *const AGAIN[] = {"23505", "55006", "XX000", "40P01", "40001"};
+    char state[6];
+
+    for (int n = 0; n < TRIES; n++) {
+        enum sql_result result = pg_plain(c, sql, DEADLINE_NONE, state, NULL, e);
+        if (result == SQL_DONE || among(state, THERE, COUNT_OF(THERE)))
+            return true;
+        if (!among(state, AGAIN, COUNT_OF(AGAIN)))
+            return false;
+        pause_ms(50 + 50 * n);
+    }
+    return false;
+}
+
+static bool create_database(const struct pg_store *s, const char *name, struct err *e)
+{
+    struct pg_conn *c = open_one(s, "template1", e);
+    char *quoted = c ? PQescapeIdentifier(c->pg, name, strlen(name)) : NULL;
+    CLEANUP(arena_cleanup) struct arena *a = arena_new(&HEAP_USUAL);
+    bool ok = quoted && try_often(c, arena_printf(a, "CREATE DATABASE %s", quoted), e);
+
+    PQfreemem(quoted);
+    if (c)
+        pg_close(&c->base);
+    if (ok)
+        log_line("postgresql: the database \"%s\" was created", name);
+    return ok || err_wrap(e, "create database \"%s\"", name);
+}
+
+static bool ensure_database(const struct pg_store *s, struct err *e)
+{
+    struct err why = {0};
+    PGconn *pg = dial(s, s->database, &why);
+    char *name = NULL;
+
+    if (pg) {
+        PQfinish(pg);
+        return true;
+    }
+    if (!is_missing(s, &name)) {
+        err_move(e, &why);
+        return false;
+    }
+    bool ok = create_database(s, name, e);
+    free(name);
+    return ok;
+}
+
+/* --- Tables ---------------------------------------------------------------------------------- */
+
+static bool right_columns(const PGresult *r)
+{
+    return PQnfields(r) == 2 && PQftype(r, 0) == PG_BYTEA && PQftype(r, 1) == PG_BYTEA;
+}
+
+static bool create_table(struct pg_conn *c, const char *name, struct err *e)
+{
+    char sql[SQL_TEXT_MAX];
+
+    sql_text_put(sql,
+                 "CREATE TABLE IF NOT EXISTS @ (nkey BYTEA CHECK (octet_length(nkey) <= 255), "
+                 "nvalue BYTEA, PRIMARY KEY (nkey))",
+                 '"', name);
+    return try_often(c, sql, e) || err_wrap(e, "create table %s", name);
+}
+
+static bool ensure_table(struct pg_conn *c, const char *name, struct err *e)
+{
+    char sql[SQL_TEXT_MAX], state[6];
+    PGresult *r = NULL;
+
+    sql_text_put(sql, "SELECT nkey,nvalue FROM @ LIMIT 0", '"', name);
+    enum sql_result result = pg_plain(c, sql, DEADLINE_NONE, state, &r, e);
+    if (result != SQL_DONE && strcmp(state, "42P01") == 0)
+        return create_table(c, name, e);
+    bool foreign = result == SQL_DONE ? !right_columns(r) : strcmp(state, "42703") == 0;
+    if (result == SQL_DONE)
+        PQclear(r);
+    if (foreign)
+        return err_set(e, ERR_INTERNAL,
+                       "postgresql: table \"%s\" has not the columns nkey and nvalue (bytea): "
+                       "it belongs to something else; name another database",
+                       name);
+    return result == SQL_DONE || err_wrap(e, "table %s", name);
+}
+
+static bool check_schema(const struct pg_store *s, struct pg_conn *c, struct err *e)
+{
+    char state[6];
+    PGresult *r = NULL;
+
+    if (pg_plain(c,
+                 "SELECT convert_from(nvalue,'SQL_ASCII') FROM " SQL_META_TABLE
+                 " WHERE nkey='" SQL_SCHEMA_KEY "'",
+                 DEADLINE_NONE, state, &r, e) != SQL_DONE)
+        return err_wrap(e, "table " SQL_META_TABLE);
+    bool there = PQntuples(r) > 0;
+    bool ok = sql_schema_check(&s->base, there ? slice_text(PQgetvalue(r, 0, 0)) : SLICE_NONE, e);
+    PQclear(r);
+    if (!ok || there)
+        return ok;
+    return pg_plain(c,
+                    "INSERT INTO " SQL_META_TABLE " VALUES('" SQL_SCHEMA_KEY
+                    "','1') ON CONFLICT DO NOTHING",
+                    DEADLINE_NONE, state, NULL, e) == SQL_DONE;
+}
+
+/* What was answered must survive a power cut. */
+static bool check_durability(struct pg_store *s, struct pg_conn *c, struct err *e)
+{
+    char state[6];
+    PGresult *r = NULL;
+
+    if (pg_plain(c, "SELECT current_setting('synchronous_commit'), current_setting('fsync')",
+                 DEADLINE_NONE, state, &r, e) != SQL_DONE)
+        return false;
+    s->commits_late = strcmp(PQgetvalue(r, 0, 0), "off") == 0;
+    if (strcmp(PQgetvalue(r, 0, 1), "off") == 0)
+        log_warn("postgresql: fsync is off: used tokens and revocations may be lost in a crash");
+    PQclear(r);
+    if (s->commits_late)
+        return pg_plain(c, "SET synchronous_commit=on", DEADLINE_NONE, state, NULL, e) == SQL_DONE;
+    return true;
+}
+
+static bool prepare(struct sql_store *base, struct sql_conn *conn, struct err *e)
+{
+    struct pg_store *s = (struct pg_store *)base;
+    struct pg_conn *c = (struct pg_conn *)conn;
+
+    for (size_t i = 0; i < TABLES; i++) {
+        if (!ensure_table(c, TABLE_INFO[i].name, e))
+            return false;
+    }
+    return ensure_table(c, SQL_META_TABLE, e) && check_schema(s, c, e) &&
+           check_durability(s, c, e);
+}
+
+/* --- Opening --------------------------------------------------------------------------------- */
+
+static const char *setting(const struct pg_store *s, const char *keyword, const char *variable)
+{
+    const char *value = dsn_pairs_get(&s->keywords, keyword);
+
+    return value ? value : getenv(variable);
+}
+
+/* The Go driver verifies against the system's roots when no file is named; this libpq does not. */
+static void add_system_roots(struct pg_store *s)
+{
+    static const char *const FILES[] = {"/etc/ssl/certs/ca-certificates.crt",
+                                        "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"};
+    struct arena *a = s->base.arena;
+    const char *mode = setting(s, "sslmode", "PGSSLMODE"), *home = getenv("HOME");
+
+    if (!mode || strncmp(mode, "verify-", 7) != 0 || setting(s, "sslrootcert", "PGSSLROOTCERT"))
+        return;
+    if (home && file_exists(path_join(a, home, ".postgresql/root.crt")))
+        return;
+    for (size_t i = 0; i < COUNT_OF(FILES); i++) {
+        if (!file_exists(FILES[i]))
+            continue;
+        dsn_pairs_add(a, &s->keywords, "sslrootcert", FILES[i]);
+        return;
+    }
+}
+
+static void add_defaults(struct pg_store *s)
+{
+    struct arena *a = s->base.arena;
+
+    if (!setting(s, "connect_timeout", "PGCONNECT_TIMEOUT"))
+        dsn_pairs_add(a, &s->keywords, "connect_timeout",
+                      arena_printf(a, "%d", SQL_CONNECT_SECONDS));
+    if (!setting(s, "application_name", "PGAPPNAME"))
+        dsn_pairs_add(a, &s->keywords, "fallback_application_name", "step-ca");
+    add_system_roots(s);
+}
+
+struct store *store_postgresql_open(const char *source, const char *database, struct clock *clock,
+                                    struct err *e)
+{
+    struct pg_store *s = xcalloc(1, sizeof(*s));
+    struct dsn_postgresql dsn;
+
+    sql_store_init(&s->base, &POSTGRESQL, clock);
+    if (!dsn_postgresql_read(s->base.arena, arena_copy(s->base.arena, slice_text(source)), &dsn,
+                             e)) {
+        store_close(&s->base.base);
+        return NULL;
+    }
+    s->keywords = dsn.keywords;
+    if (database && *database)
+        s->database = arena_printf(s->base.arena, "%s", database);
+    add_defaults(s);
+    if (ensure_database(s, e))
+        return sql_store_start(&s->base, prepare, e);
+    store_close(&s->base.base);
+    return NULL;
+}
+
+const bool STORE_HAS_POSTGRESQL = true;
