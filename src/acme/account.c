@@ -149,8 +149,8 @@ enum outcome acme_act_new_account(struct request *r)
     account = arena_alloc(r->work.arena, sizeof(*account));
     if (!create(r, &p, account))
         return ACT_FAILED;
-    if (eab)
-        acme_eab_bind(r, eab, account->id);
+    if (eab && !acme_eab_bind(r, eab, account->id))
+        return ACT_FAILED;
     return respond_account(r, 201, account, eab ? p.binding : NULL);
 }
 

@@ -29,11 +29,15 @@ struct acme_service *acme_service_new(struct services *s,
 void acme_service_stop(struct acme_service *a); /* validations end; then acme_service_free */
 void acme_service_free(struct acme_service *a);
 
-/* Nonces live in memory for an hour; whose was lost by a restart gets badNonce once and repeats. */
-struct acme_nonces *acme_nonces_new(struct clock *clock, struct rng *rng);
+/* Nonces live in memory for an hour; whose was lost by a restart gets badNonce once and repeats.
+ * On a store with STORE_SHARED they live there: another server may be asked next. */
+struct acme_nonces *acme_nonces_new(struct clock *clock, struct rng *rng, struct store *store);
 void acme_nonces_free(struct acme_nonces *n);
-struct slice acme_nonce_make(struct acme_nonces *n, struct arena *a);
-bool acme_nonce_spend(struct acme_nonces *n, struct slice nonce); /* false: unknown or spent */
+bool acme_nonce_make(struct acme_nonces *n, struct arena *a, struct deadline d,
+                     struct slice *nonce, struct err *e) CHECKED;
+/* ERR_NOT_FOUND: unknown or spent. */
+bool acme_nonce_spend(struct acme_nonces *n, struct slice nonce, struct deadline d,
+                      struct err *e) CHECKED;
 
 /* --- Records ------------------------------------------------------------------------------------
  */
@@ -92,6 +96,7 @@ struct acme_cert {
 struct acme_eab_key {
     struct slice id, provisioner_id, reference, account, key;
     struct instant created, bound;
+    const struct json *policy; /* {"x509":…} as in ca.json; NULL: none */
     struct slice raw;
 };
 extern const struct shape ACME_ACCOUNT_SHAPE, ACME_ORDER_SHAPE, ACME_AUTHZ_SHAPE,
@@ -139,6 +144,8 @@ bool acme_error(struct request *r, enum err_kind kind, const char *type, const c
 /* Adds a sub-problem to the error that is set. */
 void acme_error_about(struct request *r, const char *type, const struct acme_identifier *id,
                       const char *detail);
+/* One that is none of RFC 8555's: its type is "urn:smallstep:acme:error:CODE". */
+void acme_error_foreign(struct request *r, struct slice code, struct slice detail);
 extern const struct voice VOICE_ACME;
 /* Headers of every answer to a POST, and of new-nonce. */
 void acme_headers(struct request *r);
@@ -198,13 +205,31 @@ void acme_put_challenge(struct request *r, struct json_writer *j, const struct a
 
 bool acme_eab_verify(struct request *r, const struct json *binding,
                      struct acme_eab_key **key) CHECKED;
-void acme_eab_bind(struct request *r, struct acme_eab_key *key, struct slice account);
+bool acme_eab_bind(struct request *r, struct acme_eab_key *key, struct slice account) CHECKED;
 /* Management, for the command line and the admin API.  provisioner_id: "" for ca.json's. */
 bool acme_eab_add(struct work *w, const struct provisioner *p, struct slice reference,
                   struct acme_eab_key *out) CHECKED;
 bool acme_eab_list(struct work *w, const struct provisioner *p, struct acme_eab_key **keys,
                    size_t *n) CHECKED;
 bool acme_eab_remove(struct work *w, const struct provisioner *p, struct slice id) CHECKED;
+/* By its id, or when that is empty by its reference.  NOT_FOUND. */
+bool acme_eab_find(struct work *w, const struct provisioner *p, struct slice id,
+                   struct slice reference, struct acme_eab_key *key) CHECKED;
+
+/* --- Their policies (eab_policy.c) --------------------------------------------------------------
+ */
+
+/* The row that leads from the account to its key, put into the batch or taken away. */
+bool acme_eab_link(struct work *w, const struct acme_eab_key *key) CHECKED;
+bool acme_eab_unlink(struct work *w, const struct acme_eab_key *key) CHECKED;
+bool acme_eab_has_policy(const struct acme_eab_key *key);
+bool acme_eab_policy_read(struct arena *a, const struct acme_eab_key *key,
+                          const struct policy **policy, struct err *e) CHECKED;
+/* Replaces the policy (NULL: takes it away) of a key that nobody changed since it was read. */
+bool acme_eab_set_policy(struct work *w, struct acme_eab_key *key,
+                         const struct json *policy) CHECKED;
+/* What the account's key allows; *policy NULL: everything. */
+bool acme_eab_policy(struct request *r, const struct policy **policy) CHECKED;
 
 /* certID of RFC 9773 4.1: base64url(AKI).base64url(serial). */
 struct slice acme_cert_id(struct arena *a, const struct cert *c);

@@ -46,7 +46,9 @@ enum outcome acme_act_new_nonce(struct request *r)
 {
     struct acme_request *q = acme_of(r);
 
-    q->nonce = acme_nonce_make(q->service->nonces, r->x->arena);
+    if (!acme_nonce_make(q->service->nonces, r->x->arena, r->work.deadline, &q->nonce,
+                         &r->work.err))
+        return ACT_FAILED;
     r->x->out.status = r->x->in.method == HTTP_HEAD ? 200 : 204;
     acme_headers(r);
     return ACT_DONE;

@@ -104,7 +104,7 @@ bool acme_eab_verify(struct request *r, const struct json *binding, struct acme_
     return true;
 }
 
-void acme_eab_bind(struct request *r, struct acme_eab_key *key, struct slice account)
+bool acme_eab_bind(struct request *r, struct acme_eab_key *key, struct slice account)
 {
     struct clock *clock = r->work.services->clock;
 
@@ -114,6 +114,7 @@ void acme_eab_bind(struct request *r, struct acme_eab_key *key, struct slice acc
     batch_swap(&r->work.batch, TABLE_ACME_EAB_KEYS, key->id, key->raw,
                acme_record(r->work.arena, &ACME_EAB_SHAPE, key));
     r->work.batch.last->refusal = &BOUND_MEANWHILE;
+    return acme_eab_link(&r->work, key);
 }
 
 /* --- Management
@@ -209,20 +210,58 @@ bool acme_eab_list(struct work *w, const struct provisioner *p, struct acme_eab_
     return true;
 }
 
+/* The provisioner's own key with that id. */
+static bool load_own(struct work *w, const struct provisioner *p, struct slice id,
+                     struct acme_eab_key *key)
+{
+    bool found, mine = false;
+
+    if (!ACME_LOAD(w, TABLE_ACME_EAB_KEYS, ACME_EAB_SHAPE, id, key, &found) ||
+        (found && !belongs(w, p, key, &mine)))
+        return false;
+    return mine || err_set(&w->err, ERR_NOT_FOUND,
+                           "provisioner \"%.*s\" has no external account key \"%.*s\"",
+                           SLICE_ARG(p->name), SLICE_ARG(slice_sub(id, 0, 64)));
+}
+
+bool acme_eab_find(struct work *w, const struct provisioner *p, struct slice id,
+                   struct slice reference, struct acme_eab_key *key)
+{
+    const struct json *v;
+    struct slice raw;
+
+    if (!check_provisioner(w, p))
+        return false;
+    if (id.n > 0)
+        return load_own(w, p, id, key);
+    if (!store_get(w->services->store, TABLE_ACME_EAB_REFERENCE_INDEX,
+                   reference_key(w->arena, p, reference), w->arena, &raw, w->deadline, &w->err))
+        return err_wrap(&w->err, "reading %s", table_name(TABLE_ACME_EAB_REFERENCE_INDEX));
+    v = raw.n > 0 ? json_read(w->arena, raw, &JSON_RECORD, NULL, NULL) : NULL;
+    id = json_text(json_get(v, "externalAccountKeyID"));
+    if (id.n == 0)
+        return err_set(&w->err, ERR_NOT_FOUND,
+                       "provisioner \"%.*s\" has no external account key with the reference "
+                       "\"%.*s\"",
+                       SLICE_ARG(p->name), SLICE_ARG(slice_sub(reference, 0, 64)));
+    return load_own(w, p, id, key);
+}
+
 bool acme_eab_remove(struct work *w, const struct provisioner *p, struct slice id)
 {
     struct acme_eab_key key;
     struct texts list, kept = {0};
     struct slice raw;
-    bool found, mine;
 
-    if (!ACME_LOAD(w, TABLE_ACME_EAB_KEYS, ACME_EAB_SHAPE, id, &key, &found) ||
-        (found && !belongs(w, p, &key, &mine)))
+    if (!load_own(w, p, id, &key))
         return false;
-    if (!found || !mine)
-        return err_set(&w->err, ERR_NOT_FOUND,
-                       "provisioner \"%.*s\" has no external account key \"%.*s\"",
-                       SLICE_ARG(p->name), SLICE_ARG(slice_sub(id, 0, 64)));
+    if (key.account.n > 0 && acme_eab_has_policy(&key))
+        return err_set(&w->err, ERR_EXISTS,
+                       "key \"%.*s\" carries a policy that restricts the account %.*s; without "
+                       "the key the account could order everything: remove the policy first",
+                       SLICE_ARG(key.id), SLICE_ARG(key.account));
+    if (key.account.n > 0 && !acme_eab_unlink(w, &key))
+        return false;
     if (!acme_load_list(w, TABLE_ACME_EAB_PROVISIONER_INDEX, p->id, &list, &raw))
         return false;
     kept.v = arena_array(w->arena, list.n + 1, sizeof(*kept.v));

@@ -125,8 +125,10 @@ static bool spend_nonce(struct request *r, struct acme_request *q)
 {
     struct slice nonce = json_text(json_get_exact(q->jws.header, "nonce"));
 
-    if (acme_nonce_spend(q->service->nonces, nonce))
+    if (acme_nonce_spend(q->service->nonces, nonce, r->work.deadline, &r->work.err))
         return true;
+    if (r->work.err.kind != ERR_NOT_FOUND)
+        return err_wrap(&r->work.err, "nonce");
     return acme_error(r, ERR_MALFORMED, "badNonce",
                       "the anti-replay nonce is unknown or was used (RFC 8555 6.5)");
 }
@@ -150,7 +152,9 @@ static bool begin(struct request *r)
     if (!acme_authorize_public(r))
         return false;
     struct acme_request *q = acme_of(r);
-    q->nonce = acme_nonce_make(q->service->nonces, r->x->arena);
+    if (!acme_nonce_make(q->service->nonces, r->x->arena, r->work.deadline, &q->nonce,
+                         &r->work.err))
+        return false;
     if (!check_content_type(r) || !read_jws(r, q) || !spend_nonce(r, q) || !check_url(r, q))
         return false;
     bool jwk = json_get_exact(q->jws.header, "jwk") != NULL;

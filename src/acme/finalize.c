@@ -4,6 +4,7 @@
 #include "acme/handlers.h"
 #include "acme/identifier.h"
 #include "authority/metrics.h"
+#include "authority/webhook.h"
 #include "base/encode.h"
 #include "crypto/digest.h"
 #include "crypto/pem.h"
@@ -242,6 +243,7 @@ static bool grant_names(struct request *r, const struct csr *csr, const struct a
             return acme_error(r, ERR_MALFORMED, "badCSR",
                               "the common name is not the permanent identifier");
         device_san(a, device->value, &g->x509.sans);
+        g->x509.device = device->value;
         g->x509.fallback = LEAF_ATTESTED;
         return true;
     }
@@ -285,6 +287,23 @@ static bool record_certificate(struct request *r, struct acme_order *o,
     return true;
 }
 
+/* A webhook's refusal in ACME's words: what it said becomes a sub-problem of a type of its own. */
+static bool refused_by_webhook(struct request *r)
+{
+    const struct err_note *note = r->work.err.notes;
+    const char *code = r->work.err.code;
+
+    if (!code || (strcmp(code, WEBHOOK_DENIED) != 0 && strcmp(code, WEBHOOK_FAILED) != 0))
+        return false;
+    if (strcmp(code, WEBHOOK_FAILED) == 0)
+        return acme_error(r, ERR_INTERNAL, NULL, "a webhook failed");
+    struct slice text = arena_copy(r->work.arena, slice_text(r->work.err.text));
+    acme_error(r, ERR_UNAUTHORIZED, "unauthorized", "%.*s", SLICE_ARG(text));
+    if (note && slice_starts(note->name, WEBHOOK_NOTE))
+        acme_error_foreign(r, slice_from(note->name, sizeof(WEBHOOK_NOTE) - 1), note->text);
+    return false;
+}
+
 static bool issue(struct request *r, const struct csr *csr, struct acme_order *o,
                   const struct acme_authz *authzs)
 {
@@ -295,9 +314,10 @@ static bool issue(struct request *r, const struct csr *csr, struct acme_order *o
     struct issued_cert issued;
 
     acme_grant(q->provisioner, g);
-    if (!check_key(r, csr) || !check_attested(r, csr, o, authzs) || !grant_names(r, csr, o, g) ||
-        !sign_x509(&r->work, g, csr, &wish, &issued))
+    if (!check_key(r, csr) || !check_attested(r, csr, o, authzs) || !grant_names(r, csr, o, g))
         return false;
+    if (!sign_x509(&r->work, g, csr, &wish, NULL, &issued))
+        return refused_by_webhook(r);
     log_issued(&r->work, &issued);
     return record_certificate(r, o, &issued);
 }

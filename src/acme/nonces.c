@@ -2,6 +2,10 @@
  * Nonces: two generations of half an hour in open-addressed sets.  A nonce is 16 random bytes;
  * making one stores it, spending one removes it.  When a generation is full (a flood), the older
  * one is given up early: whose nonce that was gets badNonce and repeats with a fresh one.
+ *
+ * On a store that several servers share they live in its table instead: a client may get one here
+ * and spend it there.  Spending is one removal that has to find the row, so that of two servers
+ * one wins.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -23,6 +27,7 @@ struct acme_nonces {
     pthread_mutex_t lock;
     struct clock *clock;
     struct rng *rng;
+    struct store *shared; /* NULL: they live here */
     struct generation now, before;
 };
 
@@ -92,13 +97,14 @@ static void turn(struct acme_nonces *n, int64_t now)
     n->now = (struct generation){.begun = now};
 }
 
-struct acme_nonces *acme_nonces_new(struct clock *clock, struct rng *rng)
+struct acme_nonces *acme_nonces_new(struct clock *clock, struct rng *rng, struct store *store)
 {
     struct acme_nonces *n = xcalloc(1, sizeof(*n));
 
     pthread_mutex_init(&n->lock, NULL);
     n->clock = clock;
     n->rng = rng;
+    n->shared = store && (store->caps & STORE_SHARED) ? store : NULL;
     n->now.begun = clock->mono_ns(clock);
     return n;
 }
@@ -111,7 +117,9 @@ void acme_nonces_free(struct acme_nonces *n)
     free(n);
 }
 
-struct slice acme_nonce_make(struct acme_nonces *n, struct arena *a)
+/* --- In this process -------------------------------------------------------------------------- */
+
+static struct slice make_here(struct acme_nonces *n, struct arena *a)
 {
     uint8_t nonce[NONCE_SIZE];
     int64_t now = n->clock->mono_ns(n->clock);
@@ -129,7 +137,7 @@ struct slice acme_nonce_make(struct acme_nonces *n, struct arena *a)
     return base64_text(a, BASE64_URL_RAW, slice_of(nonce, sizeof(nonce)));
 }
 
-bool acme_nonce_spend(struct acme_nonces *n, struct slice text)
+static bool spend_here(struct acme_nonces *n, struct slice text)
 {
     struct arena *a = arena_new(&HEAP_USUAL);
     struct slice nonce;
@@ -147,4 +155,68 @@ bool acme_nonce_spend(struct acme_nonces *n, struct slice text)
     }
     arena_free(a);
     return slot != NULL;
+}
+
+/* --- In the store -------------------------------------------------------------------------------
+ */
+
+#define NONCE_TEXT_MAX 128
+
+static const struct refusal UNKNOWN = {ERR_NOT_FOUND, NULL, "no such nonce"};
+
+/* The reference's record (docs/reference/storage.md). */
+static struct slice record(struct arena *a, struct slice id, struct instant now)
+{
+    struct buf b = buf_new(a, 512);
+    struct json_writer j = json_writer(&b);
+
+    json_open(&j, NULL);
+    json_member_text(&j, "ID", id);
+    json_member_text(&j, "CreatedAt", rfc3339(a, instant_truncate(now)));
+    json_member_text(&j, "DeletedAt", rfc3339(a, INSTANT_ZERO_GO));
+    json_close(&j);
+    return buf_slice(&b);
+}
+
+static bool make_shared(struct acme_nonces *n, struct arena *a, struct deadline d,
+                        struct slice *nonce, struct err *e)
+{
+    struct store_batch b = {.arena = a};
+    struct slice id = base64_text(a, BASE64_URL_RAW, acme_random_id(a, n->rng));
+
+    batch_insert(&b, TABLE_NONCES, id, record(a, id, n->clock->now(n->clock)), NULL);
+    if (!store_commit(n->shared, &b, d, e))
+        return err_wrap(e, "new nonce");
+    *nonce = id;
+    return true;
+}
+
+static bool spend_shared(struct acme_nonces *n, struct slice text, struct deadline d, struct err *e)
+{
+    CLEANUP(arena_cleanup) struct arena *a = arena_new(&HEAP_USUAL);
+    struct store_batch b = {.arena = a};
+
+    if (text.n == 0 || text.n > NONCE_TEXT_MAX)
+        return err_set(e, UNKNOWN.kind, "%s", UNKNOWN.text);
+    batch_remove(&b, TABLE_NONCES, text, &UNKNOWN);
+    return store_commit(n->shared, &b, d, e);
+}
+
+/* --- Either -------------------------------------------------------------------------------------
+ */
+
+bool acme_nonce_make(struct acme_nonces *n, struct arena *a, struct deadline d, struct slice *nonce,
+                     struct err *e)
+{
+    if (n->shared)
+        return make_shared(n, a, d, nonce, e);
+    *nonce = make_here(n, a);
+    return true;
+}
+
+bool acme_nonce_spend(struct acme_nonces *n, struct slice text, struct deadline d, struct err *e)
+{
+    if (n->shared)
+        return spend_shared(n, text, d, e);
+    return spend_here(n, text) || err_set(e, UNKNOWN.kind, "%s", UNKNOWN.text);
 }

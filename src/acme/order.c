@@ -272,19 +272,37 @@ static bool settle_times(struct request *r, const struct order_wish *w, struct a
     return true;
 }
 
-/* The authority's policy, judged now and once more at signing. */
-static bool check_policy(struct request *r, const struct acme_identifier *id)
+/* Who has a say, in the order in which they are asked. */
+struct order_policies {
+    const struct policy *v[3];
+};
+
+static bool load_policies(struct request *r, struct order_policies *p)
 {
-    const struct policy *rules = r->work.authority->core->policies.x509;
+    const struct acme_request *q = acme_of(r);
+
+    *p = (struct order_policies){
+        {NULL, q->provisioner->policies.x509, r->work.authority->core->policies.x509}};
+    return !q->detail->require_eab || acme_eab_policy(r, &p->v[0]);
+}
+
+/* Those of provisioner and authority are judged once more at signing. */
+static bool check_policy(struct request *r, const struct order_policies *p,
+                         const struct acme_identifier *id)
+{
     bool ip = slice_is(id->type, "ip");
     struct err why = {0};
 
-    if (slice_is(id->type, "permanent-identifier") ||
-        policy_check_name(r->work.arena, rules, ip ? POLICY_IP : POLICY_DNS, id->value, &why))
+    if (slice_is(id->type, "permanent-identifier"))
         return true;
-    acme_error(r, ERR_FORBIDDEN, "rejectedIdentifier", "%s", why.text);
-    acme_error_about(r, "rejectedIdentifier", id, why.text);
-    return false;
+    for (size_t i = 0; i < COUNT_OF(p->v); i++) {
+        if (policy_check_name(r->work.arena, p->v[i], ip ? POLICY_IP : POLICY_DNS, id->value, &why))
+            continue;
+        acme_error(r, ERR_FORBIDDEN, "rejectedIdentifier", "%s", why.text);
+        acme_error_about(r, "rejectedIdentifier", id, why.text);
+        return false;
+    }
+    return true;
 }
 
 static void make_challenges(struct request *r, struct acme_authz *a, unsigned types)
@@ -447,9 +465,10 @@ enum outcome acme_act_new_order(struct request *r)
     struct acme_request *q = acme_of(r);
     struct work *w = &r->work;
     struct acme_order o = {.status = SLICE("pending")};
+    struct order_policies policies;
     struct order_wish wish;
 
-    if (!read_wish(r, &wish) || !settle_times(r, &wish, &o))
+    if (!read_wish(r, &wish) || !settle_times(r, &wish, &o) || !load_policies(r, &policies))
         return ACT_FAILED;
     o.id = acme_random_id(w->arena, w->services->rng);
     o.account = q->account->id;
@@ -457,7 +476,7 @@ enum outcome acme_act_new_order(struct request *r)
     o.identifiers = (struct objects){wish.v, wish.n};
     o.authorizations.v = arena_array(w->arena, wish.n, sizeof(struct slice));
     for (size_t i = 0; i < wish.n; i++) {
-        if (!check_policy(r, &wish.v[i]) ||
+        if (!check_policy(r, &policies, &wish.v[i]) ||
             !make_authz(r, &o, &wish.v[i], &o.authorizations.v[o.authorizations.n++]))
             return ACT_FAILED;
     }

@@ -73,21 +73,38 @@ bool acme_error(struct request *r, enum err_kind kind, const char *type, const c
     return false;
 }
 
-void acme_error_about(struct request *r, const char *type, const struct acme_identifier *id,
-                      const char *detail)
+/* name: type, type of the identifier and its value, a line each. */
+static void add_note(struct request *r, struct slice name, struct slice text)
 {
     struct err_note *note = arena_alloc(r->work.arena, sizeof(*note));
     struct err_note **end = &r->work.err.notes;
 
-    note->name = arena_format(r->work.arena, "%s\n%.*s\n%.*s", type, SLICE_ARG(id->type),
-                              SLICE_ARG(id->value));
-    note->text = arena_copy(r->work.arena, slice_text(detail));
+    note->name = name;
+    note->text = text;
     while (*end)
         end = &(*end)->next;
     *end = note;
 }
 
-static void put_subproblems(struct json_writer *j, struct arena *a, const struct err_note *notes)
+void acme_error_about(struct request *r, const char *type, const struct acme_identifier *id,
+                      const char *detail)
+{
+    struct arena *a = r->work.arena;
+
+    add_note(r,
+             arena_format(a, ACME_ERROR_PREFIX "%s\n%.*s\n%.*s", type, SLICE_ARG(id->type),
+                          SLICE_ARG(id->value)),
+             arena_copy(a, slice_text(detail)));
+}
+
+void acme_error_foreign(struct request *r, struct slice code, struct slice detail)
+{
+    code = slice_sub(code, 0, slice_find(code, '\n'));
+    add_note(r, arena_format(r->work.arena, "urn:smallstep:acme:error:%.*s\n\n", SLICE_ARG(code)),
+             arena_copy(r->work.arena, detail));
+}
+
+static void put_subproblems(struct json_writer *j, const struct err_note *notes)
 {
     if (!notes)
         return;
@@ -97,12 +114,14 @@ static void put_subproblems(struct json_writer *j, struct arena *a, const struct
         if (!slice_split(&rest, '\n', &type) || !slice_split(&rest, '\n', &id_type))
             continue;
         json_open(j, NULL);
-        json_member_text(j, "type", arena_format(a, ACME_ERROR_PREFIX "%.*s", SLICE_ARG(type)));
+        json_member_text(j, "type", type);
         json_member_text(j, "detail", n->text);
-        json_open(j, "identifier");
-        json_member_text(j, "type", id_type);
-        json_member_text(j, "value", rest);
-        json_close(j);
+        if (id_type.n > 0) {
+            json_open(j, "identifier");
+            json_member_text(j, "type", id_type);
+            json_member_text(j, "value", rest);
+            json_close(j);
+        }
         json_close(j);
     }
     json_close(j);
@@ -136,7 +155,7 @@ static void speak(struct request *r, const struct err *e)
     json_member_int(&j, "status", status);
     if (strcmp(type, "badSignatureAlgorithm") == 0)
         put_algorithms(&j);
-    put_subproblems(&j, a, e->notes);
+    put_subproblems(&j, e->notes);
     json_close(&j);
     buf_byte(&b, '\n');
     respond_bytes(r, status, "application/problem+json", buf_slice(&b));

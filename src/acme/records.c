@@ -122,6 +122,7 @@ static const struct field EAB_FIELDS[] = {
     {"key", FIELD_BYTES, AT(key), 0, NULL},
     {"createdAt", FIELD_TIME_NANO, AT(created), 0, NULL},
     {"boundAt", FIELD_TIME_NANO, AT(bound), 0, NULL},
+    {"policy", FIELD_RAW, AT(policy), FIELD_OMIT_EMPTY, NULL},
 };
 #undef AT
 SHAPE(ACME_EAB_SHAPE, "external account key", struct acme_eab_key, EAB_FIELDS);

@@ -74,7 +74,7 @@ struct acme_service *acme_service_new(struct services *s,
 
     a->services = s;
     a->validation = *settings;
-    a->nonces = acme_nonces_new(s->clock, s->rng);
+    a->nonces = acme_nonces_new(s->clock, s->rng, s->store);
     a->validator = acme_validator_new(&a->validation, apply, a);
     return a;
 }

@@ -33,6 +33,7 @@ struct ticket {
     struct request request;
     struct arena_mark mark;
     struct log_fields log_at_mark;
+    struct http_response out_at_mark;
     unsigned runs;
     bool failed;   /* act or authorize failed: only kept ops are committed */
     bool prepared; /* authorize is behind us */
@@ -103,6 +104,17 @@ static void after_commit(struct ticket *t)
     complete_error(t);
 }
 
+/* What act would have answered never left: its log fields, its status, header and body go. */
+static void forget_answer(struct ticket *t)
+{
+    struct http_response *out = &t->request.x->out;
+
+    t->request.work.log = t->log_at_mark;
+    if (out->keep && out->keep != t->out_at_mark.keep)
+        ref_drop(out->keep);
+    *out = t->out_at_mark;
+}
+
 static bool run_again(struct ticket *t, const struct store_op *refused)
 {
     struct work *w = &t->request.work;
@@ -111,8 +123,8 @@ static bool run_again(struct ticket *t, const struct store_op *refused)
         ++t->runs >= RUNS_MAX || !deadline_ok(w->deadline, NULL))
         return false;
     batch_drop_unkept(&w->batch);
+    forget_answer(t);
     arena_rewind(t->request.x->arena, t->mark);
-    w->log = t->log_at_mark;
     err_clear(&w->err);
     t->failed = false;
     t->job.run = work_on;
@@ -132,7 +144,7 @@ static void on_committed(enum committed how, const struct store_op *refused, con
     if (how == STORE_REFUSED && run_again(t, refused))
         return;
     if (!t->denied)
-        w->log = t->log_at_mark; /* what act would have given never left */
+        forget_answer(t);
     if (how == STORE_REFUSED) {
         const struct refusal *r = refused->refusal;
         err_set(&w->err, r ? r->kind : ERR_INTERNAL, "%s", r ? r->text : "the record changed");
@@ -155,6 +167,18 @@ static bool prepare(struct ticket *t)
     return !r->route->authorize || r->route->authorize(r);
 }
 
+/* With a list of its own: act may replace a field in place, and a second run begins anew. */
+static struct http_response copy_answer(const struct http_exchange *x)
+{
+    struct http_response out = x->out;
+
+    out.fields.v = arena_array(x->arena, out.fields.n + 1, sizeof(*out.fields.v));
+    if (out.fields.n > 0)
+        memcpy(out.fields.v, x->out.fields.v, out.fields.n * sizeof(*out.fields.v));
+    out.fields.cap = out.fields.n;
+    return out;
+}
+
 static void decide(struct ticket *t)
 {
     struct request *r = &t->request;
@@ -163,6 +187,7 @@ static void decide(struct ticket *t)
         t->failed = t->denied = true;
         return;
     }
+    t->out_at_mark = copy_answer(r->x);
     t->mark = arena_mark(r->x->arena);
     t->log_at_mark = r->work.log;
     t->failed = r->route->act(r) == ACT_FAILED;

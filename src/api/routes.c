@@ -16,6 +16,7 @@
 
 const struct route API_ROUTES[] = {
     GET_ROUTE("/health", BOTH, act_health),
+    GET_ROUTE("/health/ready", BOTH, act_ready),
     GET_ROUTE("/version", BOTH, act_version),
     GET_ROUTE("/root/{sha}", BOTH, act_root),
     GET_ROUTE("/roots", BOTH, act_roots),

@@ -4,6 +4,7 @@
 #include "api/route.h"
 
 enum outcome act_health(struct request *r);
+enum outcome act_ready(struct request *r);
 enum outcome act_version(struct request *r);
 enum outcome act_root(struct request *r);
 enum outcome act_roots(struct request *r);

@@ -20,6 +20,36 @@ enum outcome act_health(struct request *r)
     return ACT_DONE;
 }
 
+/* Without the path in front: "store /var/…: database or disk is full". */
+static struct slice public_reason(const struct err *e)
+{
+    struct slice text = slice_text(e->text);
+    size_t end = slice_search(text, SLICE(": "));
+
+    return slice_starts(text, "store ") && end < text.n ? slice_from(text, end + 2) : text;
+}
+
+/* Can what is issued be recorded?  Health says only that the service answers. */
+enum outcome act_ready(struct request *r)
+{
+    struct store *store = r->work.services->store;
+    struct err why = {0};
+
+    if (!store->ops->probe || store->ops->probe(store, r->work.deadline, &why)) {
+        respond_json(r, 200, SLICE("{\"status\":\"ok\"}\n"));
+        return ACT_DONE;
+    }
+    struct buf b = buf_new(r->work.arena, 4096);
+    struct json_writer j = json_writer(&b);
+    json_open(&j, NULL);
+    json_member_text(&j, "status", SLICE("unavailable"));
+    json_member_text(&j, "reason", public_reason(&why));
+    json_close(&j);
+    buf_byte(&b, '\n');
+    respond_json(r, 503, buf_slice(&b));
+    return ACT_DONE;
+}
+
 enum outcome act_version(struct request *r)
 {
     respond_json(r, 200, core_of(r)->version_json);

@@ -117,6 +117,7 @@ struct sign_state {
     struct csr *csr;
     struct grant *grant;
     struct validity_wish wish;
+    const struct json *template_data;
 };
 
 static bool read_wish(struct request *r, const struct sign_body *body, struct validity_wish *wish)
@@ -149,6 +150,7 @@ bool authorize_sign(struct request *r)
     if (!read_body(r, &SIGN_SHAPE, &body) || !read_wish(r, &body, &s->wish) ||
         !csr_member(r, body.csr, &s->csr))
         return false;
+    s->template_data = body.template_data;
     if (body.ott.n == 0)
         return err_set(&r->work.err, ERR_MALFORMED, "ott is missing");
     if (!authorize_token(&r->work, body.ott, METHOD_SIGN, &s->grant))
@@ -162,7 +164,7 @@ enum outcome act_sign(struct request *r)
     struct sign_state *s = r->state;
     struct issued_cert issued;
 
-    if (!sign_x509(&r->work, s->grant, s->csr, &s->wish, &issued))
+    if (!sign_x509(&r->work, s->grant, s->csr, &s->wish, s->template_data, &issued))
         return ACT_FAILED;
     respond_issued(r, &issued);
     return ACT_DONE;

@@ -288,15 +288,8 @@ bool config_save(struct arena *a, const struct config *c, struct json *tree, str
     return file_write(c->path, buf_slice(&b), 0600, FILE_KEEP_MODE, e);
 }
 
-bool config_policies_read(struct arena *a, const struct config *c, struct config_policies *out,
+bool config_policies_read(struct arena *a, const struct config *c, struct policy_set *out,
                           struct err *e)
 {
-    const struct json *policy = c->authority.policy, *ssh = json_get(policy, "ssh");
-
-    *out = (struct config_policies){0};
-    if (policy && policy->kind != JSON_OBJECT && policy->kind != JSON_NULL)
-        return err_set(e, ERR_MALFORMED, "expected an object");
-    return policy_read(a, json_get(policy, "x509"), POLICY_X509, "x509", &out->x509, e) &&
-           policy_read(a, json_get(ssh, "user"), POLICY_SSH_USER, "ssh.user", &out->ssh_user, e) &&
-           policy_read(a, json_get(ssh, "host"), POLICY_SSH_HOST, "ssh.host", &out->ssh_host, e);
+    return policy_set_read(a, c->authority.policy, "", out, e);
 }

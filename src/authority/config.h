@@ -37,6 +37,7 @@ struct config_authority {
     struct config_subject *subject;  /* "template" */
     struct claims_config *claims;
     const struct json *policy;
+    struct texts template_functions;
     bool disable_issued_at_check;
     struct opt_duration backdate;
     bool enable_admin, disable_get_ssh_hosts;
@@ -63,6 +64,16 @@ struct config {
     int64_t backdate;     /* ns, default applied */
     int64_t crl_cache, crl_renew; /* ns, defaults applied */
 };
+/* What db.type says, in any case. */
+enum db_kind { DB_UNKNOWN, DB_SQLITE, DB_BADGER, DB_BBOLT, DB_MYSQL, DB_POSTGRESQL };
+enum db_kind db_kind_of(struct slice type);
+/* The SQLite file that serves a database of these kinds: itself, in the Badger directory, or beside
+ * the bbolt file.  NULL: it is none of them. */
+const char *db_file(struct arena *a, enum db_kind kind, struct slice data_source);
+/* The same for those who use the database besides the service: NULL and an error also when an
+ * older database waits there to be imported, unless that is what they do. */
+const char *db_file_ready(struct arena *a, const struct config *c, bool import, struct err *e) CHECKED;
+
 extern const struct shape CONFIG_SHAPE, CONFIG_TLS_SHAPE;
 extern const struct shape *const CONFIG_DB_SHAPE;
 
@@ -77,11 +88,8 @@ bool config_read(struct arena *a, struct slice text, const char *path, struct co
 /* The order of docs/reference/configuration.md; the message names the key. */
 bool config_validate(struct arena *a, const struct config *c, config_warn_fn *warn, void *arg,
                      struct err *e) CHECKED;
-/* authority.policy as engines; each NULL when it has no rule. */
-struct config_policies {
-    const struct policy *x509, *ssh_user, *ssh_host;
-};
-bool config_policies_read(struct arena *a, const struct config *c, struct config_policies *out,
+/* authority.policy as engines. */
+bool config_policies_read(struct arena *a, const struct config *c, struct policy_set *out,
                           struct err *e) CHECKED;
 /* "FILE:LINE:COLUMN: key" for a dotted path such as "authority.backdate"; just "FILE: key" when
  * the member is not there. */

@@ -4,11 +4,15 @@
  */
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "authority/config.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/uri.h"
 #include "net/tls.h"
+#include "store/store.h"
+#include "template/template.h"
 
 struct checker {
     struct arena *a;
@@ -226,31 +230,65 @@ static bool check_crl(const struct checker *k)
     return true;
 }
 
+static bool check_loading_mode(const struct checker *k)
+{
+    struct slice mode = k->c->db->badger_file_loading_mode;
+
+    if (mode.n == 0 || slice_is_case(mode, "MemoryMap") || slice_is_case(mode, "mmap") ||
+        slice_is_case(mode, "FileIO"))
+        return true;
+    return wrong(k, "db.badgerFileLoadingMode", "\"%.*s\" is neither MemoryMap nor FileIO",
+                 SLICE_ARG(mode));
+}
+
+static bool others_may_read(const char *path)
+{
+    struct stat st;
+
+    return path && stat(path, &st) == 0 && (st.st_mode & S_IROTH) != 0;
+}
+
+static bool check_db_server(const struct checker *k)
+{
+    const struct config_db *db = k->c->db;
+    struct store_source source;
+
+    if (!store_source_check(db->type, db->data_source, db->database, &source, k->e)) {
+        bool built = k->e && k->e->kind != ERR_NOT_IMPLEMENTED;
+        return err_wrap(k->e, "%s",
+                        config_where(k->a, k->c, built ? "db.dataSource" : "db.type"));
+    }
+    if (source.warning)
+        warn(k, "db.dataSource", source.warning);
+    if (source.password && others_may_read(k->c->path))
+        warn(k, "db.dataSource", "has a password in it, and everybody can read this file");
+    return true;
+}
+
 static bool check_db(const struct checker *k)
 {
-    static const char *const LATER[] = {"badger", "badgerv1", "badgerv2",
-                                        "bbolt",  "mysql",    "postgresql"};
+    static const char *const WHAT[] = {[DB_SQLITE] = "the path of a file",
+                                       [DB_BADGER] = "the path of a directory",
+                                       [DB_BBOLT] = "the path of a file"};
     const struct config_db *db = k->c->db;
-    struct slice mode;
+    enum db_kind kind = db ? db_kind_of(db->type) : DB_UNKNOWN;
 
     if (!db)
         return true;
-    mode = db->badger_file_loading_mode;
-    if (mode.n > 0 && !slice_is_case(mode, "MemoryMap") && !slice_is_case(mode, "mmap") &&
-        !slice_is_case(mode, "FileIO"))
-        return wrong(k, "db.badgerFileLoadingMode", "\"%.*s\" is neither MemoryMap nor FileIO",
-                     SLICE_ARG(mode));
-    for (size_t i = 0; i < COUNT_OF(LATER); i++) {
-        if (slice_is_case(db->type, LATER[i]))
-            return wrong(k, "db.type",
-                         "\"%s\" is not supported by this version; expected \"sqlite\"", LATER[i]);
-    }
-    if (!slice_is_case(db->type, "sqlite"))
-        return wrong(k, "db.type", "\"%.*s\" is not supported; expected \"sqlite\"",
+    if (kind == DB_MYSQL || kind == DB_POSTGRESQL)
+        return check_db_server(k);
+    if (kind == DB_UNKNOWN)
+        return wrong(k, "db.type",
+                     "\"%.*s\" is not supported; expected sqlite, mysql, postgresql, badger, "
+                     "badgerV1, badgerV2 or bbolt",
                      SLICE_ARG(db->type));
     if (db->data_source.n == 0)
-        return wrong(k, "db.dataSource", "is missing or empty; expected the path of a file");
-    return true;
+        return wrong(k, "db.dataSource", "is missing or empty; expected %s", WHAT[kind]);
+    const char *path = arena_cstr(k->a, db->data_source);
+    if (kind == DB_BBOLT && file_is_dir(path))
+        return wrong(k, "db.dataSource", "%s is a directory; bbolt expects a file, for example %s",
+                     path, path_join(k->a, path, "step-ca.db"));
+    return kind != DB_BADGER || check_loading_mode(k);
 }
 
 static bool check_authority(const struct checker *k)
@@ -278,11 +316,31 @@ static bool check_authority(const struct checker *k)
 
 static bool check_policy(const struct checker *k)
 {
-    struct config_policies policies;
+    struct policy_set policies;
 
     if (config_policies_read(k->a, k->c, &policies, k->e))
         return true;
     return err_wrap(k->e, "%s", config_where(k->a, k->c, "authority.policy"));
+}
+
+/* Functions of templates that are off unless they are named here. */
+static bool check_template_functions(const struct checker *k)
+{
+    static const char *const SERVED[] = {"bcrypt", "derivePassword", "htpasswd"};
+    const struct texts *names = &k->c->authority.template_functions;
+
+    for (size_t i = 0; i < names->n; i++) {
+        bool served = false;
+        for (size_t s = 0; s < COUNT_OF(SERVED); s++)
+            served |= slice_is(names->v[i], SERVED[s]);
+        if (!template_function_is_off(names->v[i]))
+            return wrong(k, "authority.templateFunctions",
+                         "\"%.*s\" is no function that has to be allowed", SLICE_ARG(names->v[i]));
+        if (!served)
+            return wrong(k, "authority.templateFunctions",
+                         "\"%.*s\" is not supported by this version", SLICE_ARG(names->v[i]));
+    }
+    return true;
 }
 
 static bool check_logger(const struct checker *k)
@@ -325,5 +383,6 @@ bool config_validate(struct arena *a, const struct config *c, config_warn_fn *wa
             check_address(&k, "metricsAddress", c->metrics_address, false)) &&
            check_tls(&k) && check_kms(&k) && check_authority_type(&k) && check_later(&k) &&
            check_crl(&k) && check_db(&k) && check_authority(&k) && check_policy(&k) &&
+           check_template_functions(&k) &&
            check_logger(&k) && check_monitoring(&k);
 }

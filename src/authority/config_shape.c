@@ -75,6 +75,7 @@ static const struct field AUTHORITY_FIELDS[] = {
     {"template", FIELD_OBJECT, AT(subject), FIELD_OMIT_EMPTY, &SUBJECT_SHAPE},
     {"claims", FIELD_OBJECT, AT(claims), FIELD_OMIT_EMPTY, &CLAIMS_SHAPE},
     {"policy", FIELD_RAW, AT(policy), FIELD_OMIT_EMPTY, NULL},
+    {"templateFunctions", FIELD_LIST_OR_TEXT, AT(template_functions), FIELD_OMIT_EMPTY, NULL},
     {"disableIssuedAtCheck", FIELD_BOOL, AT(disable_issued_at_check), FIELD_OMIT_EMPTY, NULL},
     {"backdate", FIELD_DURATION, AT(backdate), FIELD_OMIT_EMPTY, NULL},
     {"enableAdmin", FIELD_BOOL, AT(enable_admin), FIELD_OMIT_EMPTY, NULL},

@@ -1,14 +1,15 @@
 /* Which database a configuration means, and where it stands. */
 #include "authority/config.h"
 #include "base/file.h"
+#include "store/legacy.h"
 
 enum db_kind db_kind_of(struct slice type)
 {
     static const struct {
         const char *type;
         enum db_kind kind;
-    } KINDS[] = {{"sqlite", DB_SQLITE},     {"badger", DB_BADGER}, {"badgerv1", DB_BADGER},
-                 {"badgerv2", DB_BADGER},   {"bbolt", DB_BBOLT},   {"mysql", DB_MYSQL},
+    } KINDS[] = {{"sqlite", DB_SQLITE},        {"badger", DB_BADGER}, {"badgerv1", DB_BADGER},
+                 {"badgerv2", DB_BADGER},      {"bbolt", DB_BBOLT},   {"mysql", DB_MYSQL},
                  {"postgresql", DB_POSTGRESQL}};
 
     for (size_t i = 0; i < COUNT_OF(KINDS); i++) {
@@ -27,4 +28,25 @@ const char *db_file(struct arena *a, enum db_kind kind, struct slice data_source
     if (kind == DB_BADGER)
         return path_join(a, path, "newel.sqlite");
     return kind == DB_BBOLT ? arena_printf(a, "%s.sqlite", path) : NULL;
+}
+
+const char *db_file_ready(struct arena *a, const struct config *c, bool import, struct err *e)
+{
+    enum db_kind kind = db_kind_of(c->db->type);
+    const char *path = db_file(a, kind, c->db->data_source);
+    const char *old = arena_cstr(a, c->db->data_source);
+
+    if (!path) {
+        err_set(e, ERR_NOT_IMPLEMENTED, "%s: \"%.*s\" is not supported here",
+                config_where(a, c, "db.type"), SLICE_ARG(c->db->type));
+        return NULL;
+    }
+    if (import || kind == DB_SQLITE || file_exists(path) ||
+        !legacy_exists(kind == DB_BADGER ? LEGACY_BADGER : LEGACY_BBOLT, old))
+        return path;
+    err_set(e, ERR_NOT_FOUND,
+            "%s has not been imported yet: the service does so when it starts; `step-ca db dump "
+            "%.*s:%s` shows what is in it",
+            old, SLICE_ARG(c->db->type), old);
+    return NULL;
 }

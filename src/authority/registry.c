@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "authority/services.h"
+#include "crypto/secret.h"
 
 #define PROVISIONERS_MAX 10000
 
@@ -103,12 +104,27 @@ static bool add_all(struct registry *r, const struct core *core, const struct pr
     return true;
 }
 
+static struct template_env *template_env(struct arena *a, const struct services *s,
+                                         const struct texts *allow)
+{
+    struct template_env *env = arena_alloc(a, sizeof(*env));
+    const char **names = arena_array(a, allow->n + 1, sizeof(*names));
+
+    for (size_t i = 0; i < allow->n; i++)
+        names[i] = arena_cstr(a, allow->v[i]);
+    *env = (struct template_env){
+        .sp = s->sp, .clock = s->clock, .allow = names, .n_allow = allow->n};
+    return env;
+}
+
 struct registry *registry_build(struct services *s, const struct core *core, struct err *e)
 {
-    struct arena *a = arena_new(&HEAP_USUAL);
+    struct arena *a = arena_new(&HEAP_WIPED); /* secrets of webhooks are in it */
     struct registry *r = arena_alloc(a, sizeof(*r));
     const struct json *list = core->config->authority.provisioners;
-    struct provisioner_env env = {s->clock, &core->audiences, &core->claims};
+    struct provisioner_env env = {
+        s->clock, &core->audiences, &core->claims,
+        template_env(a, s, &core->config->authority.template_functions)};
     size_t n = list ? list->n : 0;
 
     ref_init(&r->ref, last_registry);

@@ -16,6 +16,11 @@
 struct metrics;
 struct acme_service; /* acme/acme.h */
 
+/* Workers that webhooks may hold up: requests that are in a call, and with those that wait for
+ * their turn.  The pool has twice as many, so the others are served whatever a webhook does. */
+#define WEBHOOKS_AT_ONCE 64
+#define WEBHOOKS_WAITING 128
+
 /* Made once in main, passed down, ended in reverse order. */
 struct services {
     struct clock *clock;
@@ -27,8 +32,11 @@ struct services {
     struct store *store; /* never NULL: without `db` the memory engine */
     struct http_client *http;
     struct tls_slot *tls;
+    const struct steppath *sp;    /* template files lie below it; NULL: they cannot be used */
     struct acme_service *acme;    /* NULL without a database */
     struct gate crl_gate;         /* one CRL at a time */
+    struct gate webhook_gate;     /* calls at a time */
+    atomic_uint webhook_busy;     /* requests that call webhooks or wait for the gate */
     pthread_mutex_t current_lock; /* guards current */
     struct authority *current;
 };
@@ -62,7 +70,7 @@ struct core {
     int64_t backdate;
     struct subject subject_defaults;
     struct crl_settings crl;
-    struct config_policies policies;
+    struct policy_set policies;
     struct tls_settings tls;
     struct slice dns_primary; /* dnsNames[0] as a URL host: IPv6 in brackets */
     struct sans own_names;    /* SANs of the server certificate */

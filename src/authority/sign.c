@@ -2,7 +2,9 @@
  * Issuance of X.509 certificates: the list of docs/reference/x509.md "Issuance", one function a
  * step.  Nothing is changed here: the record goes into the batch of the work.
  */
-#include "authority/work.h"
+#include "authority/inventory.h"
+#include "authority/template_leaf.h"
+#include "authority/webhook.h"
 #include "base/log.h"
 #include "x509/chain.h"
 
@@ -177,35 +179,48 @@ static bool check_writable(struct work *w, const struct x509_leaf *leaf)
     return buf_done(&scratch, "subject alternative names", &w->err);
 }
 
-/* The issuer's name constraints; at issuance also the authority's policy. */
-static bool check_names(struct work *w, const struct x509_leaf *leaf, bool policy)
+/* Wherever in the leaf it stands. */
+static struct slice leaf_common_name(struct arena *a, const struct x509_leaf *leaf)
+{
+    struct dn dn;
+
+    if (leaf->raw_subject.n == 0)
+        return leaf->subject.common_name;
+    return dn_read(a, leaf->raw_subject, &dn, NULL) ? dn_get(&dn, &OID_CN) : SLICE("");
+}
+
+/* The issuer's name constraints; at issuance also the policies of the provisioner (by; NULL: no
+ * issuance) and of the authority. */
+static bool check_names(struct work *w, const struct x509_leaf *leaf, const struct provisioner *by)
 {
     const struct core *core = w->authority->core;
-    const struct policy *rules = policy ? core->policies.x509 : NULL;
+    const struct policy *own = by ? by->policies.x509 : NULL;
+    const struct policy *rules = by ? core->policies.x509 : NULL;
+    struct slice cn = leaf_common_name(w->arena, leaf);
     struct sans names;
 
-    if (core->constrained.n == 0 && !rules)
+    if (core->constrained.n == 0 && !own && !rules)
         return true;
     if (!x509_leaf_names(w->arena, leaf, &names, &w->err))
         return err_classify(&w->err, ERR_FORBIDDEN);
     return (core->constrained.n == 0 ||
             name_constraints_check(w->arena, &core->constrained, &names, &w->err)) &&
-           policy_check_x509(w->arena, rules, &names, leaf->subject.common_name, &w->err);
+           policy_check_x509(w->arena, own, &names, cn, &w->err) &&
+           policy_check_x509(w->arena, rules, &names, cn, &w->err);
 }
 
-static const char *const KIND_NAMES[SAN_KINDS] = {
-    [SAN_DNS] = "dns", [SAN_EMAIL] = "email", [SAN_IP] = "ip", [SAN_URI] = "uri"};
-
-static struct slice inventory_names(struct arena *a, const struct sans *names)
+/* The whole name as the inventory shows it. */
+static struct slice subject_text(struct arena *a, const struct x509_leaf *leaf)
 {
-    struct buf b = buf_new(a, 1u << 20);
+    struct buf b = buf_new(a, CERT_MAX);
+    struct slice der = leaf->raw_subject;
+    struct dn dn;
 
-    for (size_t i = 0; i < names->n; i++) {
-        if (KIND_NAMES[names->v[i].kind])
-            buf_printf(&b, "%s%s:%.*s", b.n > 0 ? "\n" : "", KIND_NAMES[names->v[i].kind],
-                       SLICE_ARG(names->v[i].text));
+    if (!der.p) {
+        subject_put(&b, &leaf->subject);
+        der = buf_slice(&b);
     }
-    return buf_slice(&b);
+    return buf_ok(&b) && dn_read(a, der, &dn, NULL) ? dn_text(a, &dn) : SLICE("");
 }
 
 /* Signs and puts the record into the batch.  serial is chosen here: log and record want it. */
@@ -217,10 +232,12 @@ static bool issue(struct work *w, struct x509_leaf *leaf, struct slice data,
     struct buf der = buf_new(w->arena, CERT_MAX);
     uint8_t *serial = arena_alloc(w->arena, 16);
 
-    do
-        w->services->rng->fill(w->services->rng, serial, 16);
-    while (serial[0] == 0); /* at least 121 random bits, and never zero */
-    leaf->serial = slice_of(serial, 16);
+    if (leaf->serial.n == 0) {
+        do
+            w->services->rng->fill(w->services->rng, serial, 16);
+        while (serial[0] == 0); /* at least 121 random bits, and never zero */
+        leaf->serial = slice_of(serial, 16);
+    }
     if (!x509_leaf_sign(leaf, &core->issuer, w->services->rng, &der, w->deadline, &w->err))
         return err_classify(&w->err, ERR_INTERNAL);
     out->der = buf_slice(&der);
@@ -234,7 +251,7 @@ static bool issue(struct work *w, struct x509_leaf *leaf, struct slice data,
         .serial = out->serial,
         .der = out->der,
         .data = data,
-        .subject = out->common_name,
+        .subject = subject_text(w->arena, leaf),
         .common_name = out->common_name,
         .fingerprint = cert_fingerprint(w->arena, out->der),
         .key_type = key_describe(w->arena, leaf->key),
@@ -281,29 +298,80 @@ static struct slice data_record(struct arena *a, const struct grant *g)
     return buf_slice(&b);
 }
 
-static bool shape_leaf(struct work *w, const struct grant *g, const struct csr *csr,
-                       const struct validity_wish *wish, struct x509_leaf *leaf)
+/* Times of the template where the request has none. */
+static bool from_template(struct work *w, const struct grant *g, const struct csr *csr,
+                          const struct json *user, struct tvalue *data,
+                          struct validity_wish *wish, struct x509_leaf *leaf)
 {
+    struct validity_wish times;
+
+    if (!template_leaf(w, g, csr, user, data, leaf, &times))
+        return false;
+    if (!wish->not_before.set)
+        wish->not_before = times.not_before;
+    if (!wish->not_after.set)
+        wish->not_after = times.not_after;
+    return true;
+}
+
+/* Without a template: what enriching webhooks say is of no use, but they may refuse. */
+static bool from_grant(struct work *w, const struct grant *g, const struct csr *csr,
+                       struct tvalue *data, struct x509_leaf *leaf)
+{
+    struct template_inputs in = {.grant = g, .data = g->by->x509 ? g->by->x509->data : NULL};
+
+    build_leaf(w, g, csr, leaf);
+    if (g->by->webhooks.n == 0)
+        return true;
+    *data = template_data_x509(w->arena, &in);
+    if (!webhooks_enrich(w, g, csr, data))
+        return false;
+    template_data_request(w->arena, data, csr);
+    return true;
+}
+
+/* data: what the webhooks of the provisioner see. */
+static bool shape_leaf(struct work *w, const struct grant *g, const struct csr *csr,
+                       const struct validity_wish *asked, const struct json *user,
+                       struct tvalue *data, struct x509_leaf *leaf)
+{
+    struct validity_wish wish = *asked;
+
     if (!csr_rules_check(w->arena, g->x509.rules, g->x509.n_rules, csr, &w->err))
         return false;
-    build_leaf(w, g, csr, leaf);
+    if (template_wanted(g) ? !from_template(w, g, csr, user, data, &wish, leaf)
+                           : !from_grant(w, g, csr, data, leaf))
+        return false;
     fill_subject(&w->authority->core->subject_defaults, &leaf->subject);
     add_provisioner_extension(w, g, leaf);
-    return apply_validity(w, g, wish, leaf) && force_common_name(w, g, leaf) &&
+    return apply_validity(w, g, &wish, leaf) && force_common_name(w, g, leaf) &&
            check_validity(w, g, leaf) && cap_to_issuer(w, leaf) && check_writable(w, leaf) &&
-           check_names(w, leaf, true);
+           check_names(w, leaf, g->by);
+}
+
+/* Names as the certificate will carry them, raw extensions included. */
+static bool name_issued(struct work *w, const struct x509_leaf *leaf, struct issued_cert *out)
+{
+    struct sans *names;
+
+    out->common_name = leaf_common_name(w->arena, leaf);
+    out->sans = &leaf->sans;
+    if (leaf->raw.n == 0)
+        return true;
+    out->sans = names = arena_alloc(w->arena, sizeof(*names));
+    return x509_leaf_names(w->arena, leaf, names, &w->err) || err_classify(&w->err, ERR_INTERNAL);
 }
 
 bool sign_x509(struct work *w, const struct grant *g, const struct csr *csr,
-               const struct validity_wish *wish, struct issued_cert *out)
+               const struct validity_wish *wish, const struct json *user, struct issued_cert *out)
 {
     struct x509_leaf *leaf = arena_alloc(w->arena, sizeof(*leaf));
+    struct tvalue data = tvalue_none();
 
     *out = (struct issued_cert){0};
-    if (!shape_leaf(w, g, csr, wish, leaf))
+    if (!shape_leaf(w, g, csr, wish, user, &data, leaf) || !name_issued(w, leaf, out) ||
+        !webhooks_authorize(w, g, leaf, &data))
         return false;
-    out->common_name = leaf->subject.common_name;
-    out->sans = &leaf->sans;
     if (leaf->provisioner.p) {
         out->provisioner_name = g->by->name;
         out->credential_id = g->x509.credential_id;
@@ -335,7 +403,7 @@ static bool shape_renewed(struct work *w, const struct renewal *r, const struct 
         leaf->ski = slice_of(key->ski, sizeof(key->ski));
     leaf->not_before = instant_truncate(instant_add(now, -backdate));
     leaf->not_after = instant_truncate(instant_add(now, length - backdate));
-    return cap_to_issuer(w, leaf) && check_names(w, leaf, false);
+    return cap_to_issuer(w, leaf) && check_names(w, leaf, NULL);
 }
 
 bool renew_x509(struct work *w, const struct renewal *r, const struct key *key,

@@ -10,6 +10,7 @@ void services_init(struct services *s, struct clock *clock, struct rng *rng)
     s->started = instant_truncate(clock->now(clock));
     s->started_mono_ns = clock->mono_ns(clock);
     gate_init(&s->crl_gate, 1);
+    gate_init(&s->webhook_gate, WEBHOOKS_AT_ONCE);
     pthread_mutex_init(&s->current_lock, NULL);
     s->metrics = metrics_new(clock);
 }
@@ -21,6 +22,7 @@ void services_end(struct services *s)
     s->current = NULL;
     metrics_free(s->metrics);
     gate_destroy(&s->crl_gate);
+    gate_destroy(&s->webhook_gate);
     pthread_mutex_destroy(&s->current_lock);
 }
 

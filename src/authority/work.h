@@ -49,9 +49,11 @@ struct issued_cert {
     const struct key *key;
     struct slice provisioner_name, credential_id; /* empty when there is no extension */
 };
-/* docs/reference/x509.md "Issuance", step by step; the record is put into the batch. */
+/* docs/reference/x509.md "Issuance", step by step; the record is put into the batch.  user: the
+ * request's templateData (`.Insecure.User`) or NULL. */
 bool sign_x509(struct work *w, const struct grant *g, const struct csr *csr,
-               const struct validity_wish *wish, struct issued_cert *out) CHECKED;
+               const struct validity_wish *wish, const struct json *user,
+               struct issued_cert *out) CHECKED;
 /* key: NULL for renewal, the request's for rekey. */
 bool renew_x509(struct work *w, const struct renewal *r, const struct key *key,
                 struct issued_cert *out) CHECKED;

@@ -11,98 +11,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "acme/acme.h"
 #include "base/encode.h"
 #include "base/file.h"
-#include "cli/ca_common.h"
+#include "cli/acme_desk.h"
 #include "crypto/secret.h"
-#include "store/sqlite.h"
 
 #define COMMIT_TRIES 10
-#define COMMIT_TIME  (30 * NS_PER_SEC)
 #define OUTPUT_MAX   (64u << 20)
-
-struct desk {
-    struct invocation *inv;
-    struct services services;
-    struct provisioner *provisioner;
-    struct arena *secrets;
-};
-
-/* --- Opening --------------------------------------------------------------------------------- */
-
-static void warn(void *arg, const char *text)
-{
-    note(arg, "%s", text);
-}
-
-static bool find_provisioner(struct desk *d, const struct config *c, struct slice name)
-{
-    struct invocation *inv = d->inv;
-    const struct json *list = c->authority.provisioners;
-    struct audiences *audiences = arena_alloc(inv->arena, sizeof(*audiences));
-    struct claims *claims = arena_alloc(inv->arena, sizeof(*claims));
-    struct provisioner_env env = {inv->clock, audiences, claims};
-
-    claims_resolve(&CLAIMS_BUILT_IN, c->authority.claims, claims);
-    audiences_build(inv->arena, c->dns_names.v, c->dns_names.n, audiences);
-    for (const struct json *v = list ? list->first : NULL; v; v = v->next)
-        if (slice_eq(json_text(json_get(v, "name")), name))
-            return provisioner_make(inv->arena, v, arena_cstr(inv->arena, name), &env,
-                                    &d->provisioner, &inv->err);
-    return err_set(&inv->err, ERR_NOT_FOUND, "%s: there is no provisioner '%.*s'", c->path,
-                   SLICE_ARG(name));
-}
-
-static bool check_usable(struct desk *d)
-{
-    const struct provisioner *p = d->provisioner;
-
-    if (!slice_is_case(slice_text(p->type->name), "ACME"))
-        return err_set(&d->inv->err, ERR_MALFORMED,
-                       "provisioner '%.*s' is of type %s: external account keys belong to "
-                       "provisioners of type ACME",
-                       SLICE_ARG(p->name), p->type->name);
-    return !p->trouble || err_set(&d->inv->err, ERR_MALFORMED, "provisioner '%.*s': %s",
-                                  SLICE_ARG(p->name), p->trouble);
-}
-
-static bool open_store(struct desk *d, const struct config *c)
-{
-    struct invocation *inv = d->inv;
-
-    if (!c->db)
-        return err_set(&inv->err, ERR_MALFORMED,
-                       "%s: expected a 'db', found none: ACME keeps its accounts and keys there",
-                       c->path);
-    d->services.store =
-        store_sqlite_open(arena_cstr(inv->arena, c->db->data_source), inv->clock, &inv->err);
-    return d->services.store || err_wrap(&inv->err, "%s", config_where(inv->arena, c, "db"));
-}
-
-static void close_desk(struct desk *d)
-{
-    if (d->services.store)
-        store_close(d->services.store);
-    services_end(&d->services);
-    arena_free(d->secrets);
-}
-
-static bool open_desk(struct invocation *inv, struct desk *d)
-{
-    const char *given = ca_cmd_text(inv, "ca-config");
-    const char *path = given ? given : path_join(inv->arena, inv->steppath.path, "config/ca.json");
-    struct config *c;
-
-    *d = (struct desk){.inv = inv, .secrets = arena_new(&HEAP_SECRET)};
-    services_init(&d->services, inv->clock, inv->rng);
-    if (config_load(d->secrets, path, &c, warn, inv, &inv->err) &&
-        config_validate(d->secrets, c, warn, inv, &inv->err) &&
-        find_provisioner(d, c, inv->args[0]) && check_usable(d) && open_store(d, c))
-        return true;
-    close_desk(d);
-    return false;
-}
 
 /* --- Showing --------------------------------------------------------------------------------- */
 
@@ -131,6 +46,8 @@ static void put_json(struct desk *d, struct json_writer *w, const struct acme_ea
     json_member_text(w, "createdAt", rfc3339(a, key->created));
     if (is_bound(key))
         json_member_text(w, "boundAt", rfc3339(a, key->bound));
+    if (acme_eab_has_policy(key))
+        json_member_tree(w, "policy", key->policy);
     json_close(w);
 }
 
@@ -158,7 +75,7 @@ static bool add(struct desk *d, struct slice reference, struct acme_eab_key *key
     bool ok;
 
     do {
-        work_init(&w, &d->services, NULL, d->secrets, deadline_in(d->inv->clock, COMMIT_TIME));
+        work_init(&w, &d->services, NULL, d->secrets, deadline_in(d->inv->clock, DESK_TIME));
         ok = acme_eab_add(&w, d->provisioner, reference, key);
     } while (!ok && again(&w, ++tries));
     if (!ok)
@@ -191,12 +108,12 @@ static int run_add(struct invocation *inv)
     struct acme_eab_key key = {0};
     struct desk d;
 
-    if (!open_desk(inv, &d))
+    if (!desk_open(inv, inv->args[0], &d))
         return fail(inv);
     bool ok = add(&d, reference, &key);
     if (ok)
         show_added(&d, &key);
-    close_desk(&d);
+    desk_close(&d);
     return ok ? 0 : fail(inv);
 }
 
@@ -239,7 +156,7 @@ static bool load(struct desk *d, struct acme_eab_key **keys, size_t *n)
 {
     struct work w;
 
-    work_init(&w, &d->services, NULL, d->secrets, deadline_in(d->inv->clock, COMMIT_TIME));
+    work_init(&w, &d->services, NULL, d->secrets, deadline_in(d->inv->clock, DESK_TIME));
     if (!acme_eab_list(&w, d->provisioner, keys, n)) {
         err_move(&d->inv->err, &w.err);
         return false;
@@ -324,10 +241,10 @@ static int run_list(struct invocation *inv)
     struct desk d;
     size_t n;
 
-    if (!open_desk(inv, &d))
+    if (!desk_open(inv, inv->args[0], &d))
         return fail(inv);
     bool ok = load(&d, &keys, &n) && put_list(&d, keys, n, &b);
-    close_desk(&d);
+    desk_close(&d);
     if (!ok)
         return fail(inv);
     const char *pager = pager_of(inv);
@@ -345,15 +262,15 @@ static int run_remove(struct invocation *inv)
     int tries = 0;
     bool ok;
 
-    if (!open_desk(inv, &d))
+    if (!desk_open(inv, inv->args[0], &d))
         return fail(inv);
     do {
-        work_init(&w, &d.services, NULL, d.secrets, deadline_in(inv->clock, COMMIT_TIME));
+        work_init(&w, &d.services, NULL, d.secrets, deadline_in(inv->clock, DESK_TIME));
         ok = acme_eab_remove(&w, d.provisioner, inv->args[1]);
     } while (!ok && again(&w, ++tries));
     if (!ok)
         err_move(&inv->err, &w.err);
-    close_desk(&d);
+    desk_close(&d);
     if (!ok)
         return fail(inv);
     if (flag_bool(inv, "json"))

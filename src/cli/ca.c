@@ -2,14 +2,16 @@
  * `step ca`: the list of its commands.  Each is a file of its own; a new one is one line here.
  */
 #include "cli/ca_common.h"
+#include "cli/policy.h"
 #include "cli/provisioner_edit.h"
 
 extern const struct command CMD_CA_INIT, CMD_CA_ACME; /* ca_init.c, acme_eab.c */
 
 static const struct command *const SUB[] = {
-    &CMD_CA_HEALTH, &CMD_CA_INIT,       &CMD_CA_BOOTSTRAP,   &CMD_CA_TOKEN,  &CMD_CA_CERTIFICATE,
-    &CMD_CA_SIGN,   &CMD_CA_RENEW,      &CMD_CA_REKEY,       &CMD_CA_REVOKE, &CMD_CA_ROOT,
-    &CMD_CA_ROOTS,  &CMD_CA_FEDERATION, &CMD_CA_PROVISIONER, &CMD_CA_ACME,   NULL,
+    &CMD_CA_HEALTH,      &CMD_CA_INIT, &CMD_CA_BOOTSTRAP, &CMD_CA_TOKEN,
+    &CMD_CA_CERTIFICATE, &CMD_CA_SIGN, &CMD_CA_RENEW,     &CMD_CA_REKEY,
+    &CMD_CA_REVOKE,      &CMD_CA_ROOT, &CMD_CA_ROOTS,     &CMD_CA_FEDERATION,
+    &CMD_CA_PROVISIONER, &CMD_CA_ACME, &CMD_CA_POLICY,    NULL,
 };
 
 const struct command CMD_CA = {

@@ -8,6 +8,7 @@
 #include "cli/ca_offline.h"
 
 #include "base/file.h"
+#include "base/version.h"
 #include "crypto/secret.h"
 #include "x509/chain.h"
 
@@ -35,8 +36,8 @@ static bool open_store(struct ca_offline *o, const struct config *c)
         o->services.store = store_memory_open(false, inv->clock);
         return true;
     }
-    const char *path = arena_cstr(inv->arena, c->db->data_source);
-    o->services.store = store_sqlite_open(path, inv->clock, &inv->err);
+    const char *path = db_file_ready(inv->arena, c, false, &inv->err);
+    o->services.store = path ? store_sqlite_open(path, inv->clock, &inv->err) : NULL;
     return o->services.store || err_wrap(&inv->err, "%s", config_where(inv->arena, c, "db"));
 }
 
@@ -75,6 +76,8 @@ bool ca_offline_open(struct invocation *inv, struct ca_offline *o)
 
     *o = (struct ca_offline){.inv = inv, .open = true};
     services_init(&o->services, inv->clock, inv->rng);
+    o->services.sp = &inv->steppath;
+    o->services.http = http_client_new(version_line(inv->arena, "Newel CLI")); /* webhooks */
     if (!config_load(a, config_path(inv), &c, warn, inv, &inv->err) ||
         !config_validate(a, c, warn, inv, &inv->err) || !open_store(o, c)) {
         arena_free(a);
@@ -96,6 +99,7 @@ void ca_offline_close(struct ca_offline *o)
         authority_drop(o->authority);
     if (o->services.store)
         store_close(o->services.store);
+    http_client_free(o->services.http);
     services_end(&o->services);
 }
 
@@ -162,16 +166,22 @@ bool ca_offline_sign(struct ca_offline *o, const struct ca_sign_wish *wish, stru
     struct issued_cert issued;
     struct grant *grant;
     struct csr *csr;
+    const struct json *user = NULL;
     struct work w;
 
     begin(o, &w);
+    if (wish->template_data.n > 0) {
+        user = json_read(w.arena, wish->template_data, &JSON_API, NULL, e);
+        if (!user)
+            return false;
+    }
     if (!time_or_duration_read(wish->not_before, &validity.not_before, e) ||
         !time_or_duration_read(wish->not_after, &validity.not_after, e) ||
         !csr_read_text(w.arena, wish->csr_pem, "request", true, &csr, e) || !csr_verify(csr, e))
         return false;
     if (!authorize_token(&w, wish->ott, METHOD_SIGN, &grant))
         return failed(&w, e);
-    if (!sign_x509(&w, grant, csr, &validity, &issued))
+    if (!sign_x509(&w, grant, csr, &validity, user, &issued))
         return give_up(&w, e);
     return hand_over(o, &w, &issued, chain, e);
 }

@@ -3,6 +3,10 @@
  * is a row of a table: what the certificate may be used for, how long it lives, who signs it.
  * The rules of RFC 5280 for who may sign what are checked before anything is written.
  */
+#include "authority/template_data.h"
+#include "authority/template_leaf.h"
+#include "base/file.h"
+#include "cli/ca_common.h"
 #include "cli/certificate.h"
 #include "cli/certificate_common.h"
 #include "cli/certificate_issue.h"
@@ -29,6 +33,11 @@ static const struct profile PROFILE[] = {
     {"self-signed", false, false, NO_PATH_LEN, DAY_NS},
 };
 
+/* With --template: the template says all but who signs. */
+static const struct profile TEMPLATE_BY_CA = {"leaf", true, false, NO_PATH_LEN, DAY_NS},
+                            TEMPLATE_BY_ITSELF = {"leaf", false, false, NO_PATH_LEN, DAY_NS};
+#define TEMPLATE_MAX (1u << 20)
+
 struct creating {
     struct invocation *inv;
     const struct profile *profile;             /* NULL: a request */
@@ -44,6 +53,13 @@ struct creating {
 
 /* --- What is asked for -------------------------------------------------------------------- */
 
+static bool has(const struct invocation *inv, const char *flag)
+{
+    const char *value = flag_text(inv, flag);
+
+    return value && *value;
+}
+
 static bool choose_profile(struct creating *c)
 {
     struct invocation *inv = c->inv;
@@ -51,6 +67,10 @@ static bool choose_profile(struct creating *c)
 
     if (flag_bool(inv, "csr"))
         return true;
+    if (has(inv, "template")) {
+        c->profile = has(inv, "ca") ? &TEMPLATE_BY_CA : &TEMPLATE_BY_ITSELF;
+        return true;
+    }
     for (size_t i = 0; i < COUNT_OF(PROFILE); i++) {
         if (strcmp(PROFILE[i].name, name) == 0)
             c->profile = &PROFILE[i];
@@ -62,13 +82,6 @@ static bool choose_profile(struct creating *c)
                        "missing value for flag '--profile'; options are " PROFILES);
     return err_set(&inv->err, ERR_MALFORMED,
                    "invalid value '%s' for flag '--profile'; options are " PROFILES, name);
-}
-
-static bool has(const struct invocation *inv, const char *flag)
-{
-    const char *value = flag_text(inv, flag);
-
-    return value && *value;
 }
 
 static bool check_issuer_flags(struct creating *c)
@@ -143,7 +156,7 @@ static bool load_ca(struct creating *c)
     if (!issuing_ca_ok(c->ca, &inv->err) ||
         (c->profile->ca && !issuing_path_ok(c->ca, c->profile->path_len, &inv->err)))
         return err_wrap(&inv->err, "%s", crt);
-    if (!name_constraints_check(inv->arena, &list, &c->sans, &inv->err))
+    if (!has(inv, "template") && !name_constraints_check(inv->arena, &list, &c->sans, &inv->err))
         return err_wrap(&inv->err, "%s", crt);
     if (!key_file_load(inv, path, "ca-password-file", &file))
         return false;
@@ -238,6 +251,75 @@ static void fill_leaf(struct creating *c, struct x509_leaf *leaf)
     leaf->n_eku = COUNT_OF(c->eku);
 }
 
+/* What templates see: the subject and names of the command line, the request, --set. */
+static bool template_values(struct creating *c, struct tvalue *data)
+{
+    struct arena *a = c->inv->arena;
+    struct slice der, set;
+    struct csr *csr;
+
+    struct grant *grant = arena_alloc(a, sizeof(*grant));
+    struct template_inputs in = {.grant = grant};
+
+    grant->x509.subject.common_name = slice_text(c->subject);
+    grant->x509.sans = c->sans;
+    if (!ca_cmd_template_data(c->inv, &set) || !sign_request(c, &der) ||
+        !csr_read(a, der, &csr, &c->inv->err))
+        return false;
+    if (set.n > 0) {
+        in.user = json_read(a, set, &JSON_API, NULL, &c->inv->err);
+        if (!in.user)
+            return false;
+    }
+    *data = template_data_x509(a, &in);
+    template_data_request(a, data, csr);
+    return true;
+}
+
+/* Times of the command line win, and a CA is held to what its own issuer allows. */
+static bool take_template(struct creating *c, const struct leaf_json *read, struct x509_leaf *leaf)
+{
+    struct invocation *inv = c->inv;
+    struct sans names;
+
+    *leaf = read->leaf;
+    leaf->key = c->key;
+    if (!read->has_before || has(inv, "not-before"))
+        leaf->not_before = c->not_before;
+    if (!read->has_after || has(inv, "not-after"))
+        leaf->not_after = c->not_after;
+    if (instant_cmp(leaf->not_after, leaf->not_before) <= 0)
+        return err_set(&inv->err, ERR_MALFORMED, "the certificate would end before it begins");
+    if (!c->ca)
+        return true;
+    struct cert_list list = {0};
+    cert_list_add(inv->arena, &list, c->ca);
+    return (!leaf->basic.ca || issuing_path_ok(c->ca, leaf->basic.path_len, &inv->err)) &&
+           x509_leaf_names(inv->arena, leaf, &names, &inv->err) &&
+           name_constraints_check(inv->arena, &list, &names, &inv->err);
+}
+
+static bool leaf_by_template(struct creating *c, struct x509_leaf *leaf)
+{
+    static const char *const ALLOW[] = {"bcrypt", "derivePassword", "htpasswd"};
+    static const struct template_options OPTIONS = {
+        .set = TEMPLATE_X509, .allow = ALLOW, .n_allow = COUNT_OF(ALLOW)};
+    struct invocation *inv = c->inv;
+    const char *path = flag_text(inv, "template");
+    const struct template *t;
+    struct leaf_json read;
+    struct tvalue data;
+    struct slice text;
+
+    if (!file_read(inv->arena, path, true, TEMPLATE_MAX, &text, &inv->err))
+        return false;
+    t = template_parse(inv->arena, "template", text, &OPTIONS, &inv->err);
+    if (t && template_values(c, &data) &&
+        template_to_leaf(inv->arena, t, &data, &read, &inv->err) && take_template(c, &read, leaf))
+        return true;
+    return err_wrap(&inv->err, "%s", path);
+}
+
 static bool sign_certificate(struct creating *c, struct slice *der)
 {
     struct invocation *inv = c->inv;
@@ -251,8 +333,13 @@ static bool sign_certificate(struct creating *c, struct slice *der)
 
     if (c->ca)
         cert_list_add(inv->arena, &issuer.chain, c->ca);
-    fill_leaf(c, &leaf);
-    if (!prove_key(c) || !x509_leaf_sign(&leaf, &issuer, inv->rng, &b, DEADLINE_NONE, &inv->err))
+    if (!prove_key(c))
+        return false;
+    if (!has(inv, "template"))
+        fill_leaf(c, &leaf);
+    else if (!leaf_by_template(c, &leaf))
+        return false;
+    if (!x509_leaf_sign(&leaf, &issuer, inv->rng, &b, DEADLINE_NONE, &inv->err))
         return false;
     *der = buf_slice(&b);
     return true;
@@ -318,6 +405,10 @@ static const struct flag CREATE_FLAGS[] = {
      "What the certificate is for: leaf (a TLS server or client), intermediate-ca, root-ca, or "
      "self-signed (a leaf that signs itself; requires --subtle).",
      "leaf", 0},
+    {"template", FLAG_FILE, "<file>",
+     "The <file> with a certificate template, which says what the certificate holds in the place "
+     "of --profile. Without --ca it signs itself.",
+     NULL, 0},
     {"san", FLAG_TEXTS, "<name>",
      "A DNS name, IP address, e-mail address or URI that the certificate is for. Can be given "
      "several times. Default for everything but a CA: the subject.",
@@ -340,10 +431,15 @@ static const struct flag CREATE_FLAGS[] = {
     {"subtle", FLAG_BOOL, NULL, "Confirm a choice that is easily made wrong.", NULL,
      FLAG_HIDDEN | FLAG_NO_DEFAULTS},
     {0}};
-static const struct flag *const CREATE_SETS[] = {FLAGS_KEY,   CREATE_FLAGS,   FLAGS_VALIDITY,
-                                                 FLAGS_FORCE, FLAGS_INSECURE, NULL};
+static const struct flag *const CREATE_SETS[] = {
+    FLAGS_KEY, CREATE_FLAGS, FLAGS_VALIDITY, FLAGS_FORCE, FLAGS_INSECURE, FLAGS_TEMPLATE, NULL};
 static const struct flag_rule CREATE_RULES[] = {
     {RULE_INSECURE, "no-password", NULL},
+    {RULE_EXCLUDES, "template", "csr"},
+    {RULE_EXCLUDES, "template", "profile"},
+    {RULE_EXCLUDES, "template", "skip-csr-signature"},
+    {RULE_NEEDS, "set", "template"},
+    {RULE_NEEDS, "set-file", "template"},
     {RULE_EXCLUDES, "skip-csr-signature", "csr"},
     {RULE_EXCLUDES, "bundle", "csr"},
     {RULE_EXCLUDES, "profile=intermediate-ca", "csr"},
@@ -391,6 +487,10 @@ const struct command CMD_CERTIFICATE_CREATE = {
         "$ step certificate create web.internal web.crt web.key --ca ca.crt --ca-key ca.key "
         "\\\n"
         "    --bundle\n"
+        "\n"
+        "A certificate for signing code, by a template (docs/reference/templates.md):\n"
+        "$ step certificate create 'Release Team' code.crt code.key --template code.tpl \\\n"
+        "    --set organization=Example --ca ca.crt --ca-key ca.key\n"
         "\n"
         "A request, with a new key and with one that is there:\n"
         "$ step certificate create --csr web.internal web.csr web.key\n"

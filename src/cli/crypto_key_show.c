@@ -99,7 +99,7 @@ static void put_bytes(struct buf *b, const char *label, struct slice bytes)
     buf_byte(b, '\n');
 }
 
-/* A number, not a field: without leading zeros, but never nothing. */
+/* Of RSA: without leading zeros, but never nothing. */
 static void put_number(struct buf *b, const char *label, struct slice number)
 {
     while (number.n > 1 && !number.p[0])
@@ -110,10 +110,10 @@ static void put_number(struct buf *b, const char *label, struct slice number)
 static void put_ec(struct buf *b, const struct key *k, const struct key_numbers *n, bool secret)
 {
     buf_printf(b, "EC %s-Key: (%u bit)\n", secret ? "PrivateKey" : "Public", k->bits);
-    put_number(b, "X", n->x);
-    put_number(b, "Y", n->y);
+    put_bytes(b, "X", n->x);
+    put_bytes(b, "Y", n->y);
     if (secret)
-        put_number(b, "D", n->d);
+        put_bytes(b, "D", n->d);
     buf_printf(b, "Curve: %s\n", key_curve_name(k->type));
 }
 

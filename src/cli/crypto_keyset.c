@@ -50,7 +50,7 @@ static bool set_lock(struct set *set, bool change, struct err *e)
         close(set->fd);
         set->fd = -1;
     }
-    return err_set(e, ERR_UNAVAILABLE, "%s is locked by another process", set->path);
+    return err_set(e, ERR_CHANGED, "%s is locked by another process", set->path);
 }
 
 static bool set_open(struct invocation *inv, bool change, struct set *set)

@@ -150,7 +150,7 @@ bool files_range(struct slice text, uint64_t size, uint64_t *from, uint64_t *n)
     if (!slice_starts(text, "bytes="))
         return false;
     last = slice_from(text, sizeof("bytes=") - 1);
-    if (!slice_split(&last, '-', &first))
+    if (slice_find(last, '-') == last.n || !slice_split(&last, '-', &first))
         return false;
     if (!first.n) { /* the last bytes */
         if (!slice_to_u64(last, &end))

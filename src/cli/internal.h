@@ -9,7 +9,7 @@
 #include "cli/cli.h"
 #include "client/contexts.h"
 
-#define CLI_DEPTH 8 /* words of a command's path */
+#define CLI_DEPTH 10 /* words of a command's path */
 
 /* One flag of a command and what it was set to. */
 struct value {

@@ -168,12 +168,18 @@ bool jtool_jws_read(struct arena *a, struct slice text, struct jws *jws, struct 
     return good || err_wrap(e, "error parsing token");
 }
 
-static bool decode(struct arena *a, struct slice text, const char *what, struct slice *bytes,
-                   struct err *e)
+/* Other encoders pad. */
+static struct slice unpadded(struct slice text)
 {
     while (text.n && text.p[text.n - 1] == '=')
         text.n--;
-    return base64_read(a, BASE64_URL_RAW, text, bytes) ||
+    return text;
+}
+
+static bool decode(struct arena *a, struct slice text, const char *what, struct slice *bytes,
+                   struct err *e)
+{
+    return base64_read(a, BASE64_URL_RAW, unpadded(text), bytes) ||
            err_set(e, ERR_MALFORMED, "RFC 7515 2: the %s is not base64url", what);
 }
 
@@ -324,7 +330,7 @@ static bool swap_compact(struct arena *a, struct slice text, struct slice *swapp
                        periods + 1);
     while (n < periods + 1) {
         size_t end = slice_find(text, '.');
-        parts[n++] = slice_sub(text, 0, end);
+        parts[n++] = unpadded(slice_sub(text, 0, end));
         text = slice_from(text, end + 1);
     }
     if (!all_decode(a, parts, n, e))
@@ -385,8 +391,7 @@ static bool swap_json(struct arena *a, struct slice text, struct slice *swapped,
         bool may_miss = jwe && i == 1;
         if (!parts[i].p && !may_miss)
             return err_set(e, ERR_MALFORMED, "expected a text as '%s'", names[i]);
-        while (parts[i].n && parts[i].p[parts[i].n - 1] == '=')
-            parts[i].n--;
+        parts[i] = unpadded(parts[i]);
         if (i)
             buf_byte(&b, '.');
         buf_put(&b, parts[i]);

@@ -109,7 +109,13 @@ static const struct command REMOVE = {
 };
 
 static const struct command *const SUB[] = {
-    &LIST, &JWE_KEY, &CMD_CA_PROVISIONER_ADD, &CMD_CA_PROVISIONER_UPDATE, &REMOVE, NULL,
+    &LIST,
+    &JWE_KEY,
+    &CMD_CA_PROVISIONER_ADD,
+    &CMD_CA_PROVISIONER_UPDATE,
+    &REMOVE,
+    &CMD_CA_PROVISIONER_WEBHOOK,
+    NULL,
 };
 
 const struct command CMD_CA_PROVISIONER = {

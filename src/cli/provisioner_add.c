@@ -9,16 +9,12 @@ static bool make_entry(struct invocation *inv, const struct provisioner_type *ty
                        struct json *entry)
 {
     struct arena *a = inv->arena;
-    struct json *options = json_make_object(a);
 
     json_set(entry, a, "type", json_make_text(a, slice_text(type->written)));
     json_set(entry, a, "name", json_make_text(a, inv->args[0]));
     if (!provisioner_put_members(inv, type, entry, true) ||
-        !provisioner_put_claims(inv, entry, NULL))
+        !provisioner_put_claims(inv, entry, NULL) || !provisioner_put_options(inv, entry))
         return false;
-    json_set(options, a, "x509", json_make_object(a));
-    json_set(options, a, "ssh", json_make_object(a));
-    json_set(entry, a, "options", options);
     provisioner_order(entry);
     return true;
 }
@@ -57,6 +53,7 @@ static const struct flag ADD_FLAGS[] = {
 static const struct flag *const ADD_SETS[] = {ADD_FLAGS,
                                               FLAGS_PROVISIONER_TYPES,
                                               FLAGS_PASSWORD,
+                                              FLAGS_PROVISIONER_TEMPLATE,
                                               FLAGS_PROVISIONER_CLAIMS,
                                               FLAGS_CA_CONFIG,
                                               FLAGS_CA,

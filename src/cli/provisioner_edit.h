@@ -15,6 +15,7 @@
 
 extern const struct command CMD_CA_PROVISIONER; /* provisioner.c */
 extern const struct command CMD_CA_PROVISIONER_ADD, CMD_CA_PROVISIONER_UPDATE;
+extern const struct command CMD_CA_PROVISIONER_WEBHOOK;
 
 /* --- provisioner_edit.c: the file ------------------------------------------------------------ */
 
@@ -46,7 +47,8 @@ bool provisioner_file_save(struct invocation *inv, const struct provisioner_file
  */
 
 /* Flags of the types, and those that every type has. */
-extern const struct flag FLAGS_PROVISIONER_TYPES[], FLAGS_PROVISIONER_CLAIMS[];
+extern const struct flag FLAGS_PROVISIONER_TYPES[], FLAGS_PROVISIONER_TEMPLATE[],
+    FLAGS_PROVISIONER_CLAIMS[];
 extern const struct flag_rule PROVISIONER_RULES[];
 
 /* Every flag on the command line that belongs to a type belongs to this one; types that this
@@ -60,5 +62,8 @@ bool provisioner_put_members(struct invocation *inv, const struct provisioner_ty
  * in_force: what holds without flags; NULL: the flags' defaults. */
 bool provisioner_put_claims(struct invocation *inv, struct json *entry,
                             const struct claims *in_force);
+/* The options member, with the template and data that the flags name; a template that does not parse
+ * is refused. */
+bool provisioner_put_options(struct invocation *inv, struct json *entry);
 /* Members in their usual order, those that are unknown behind them. */
 void provisioner_order(struct json *entry);

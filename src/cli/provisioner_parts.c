@@ -36,6 +36,15 @@ const struct flag FLAGS_PROVISIONER_TYPES[] = {
      "A PEM <file> with root certificates for attestations. Can be given several times.", NULL, 0},
     {0}};
 
+const struct flag FLAGS_PROVISIONER_TEMPLATE[] = {
+    {"x509-template", FLAG_FILE, "<file>",
+     "The <file> with the certificate template of the provisioner; its text is kept in the "
+     "configuration. Empty: no template.",
+     NULL, 0},
+    {"x509-template-data", FLAG_FILE, "<file>",
+     "The JSON <file> with an object of values for the template. Empty: none.", NULL, 0},
+    {0}};
+
 const struct flag FLAGS_PROVISIONER_CLAIMS[] = {
     {"x509-min-dur", FLAG_DURATION, "<duration>", "Shortest validity of certificates.", NULL, 0},
     {"x509-max-dur", FLAG_DURATION, "<duration>", "Longest validity of certificates.", NULL, 0},

@@ -16,18 +16,6 @@ static bool rename_entry(struct invocation *inv, struct json *entry)
     return true;
 }
 
-static void put_options(struct arena *a, struct json *entry)
-{
-    const struct json *there = json_get(entry, "options");
-    struct json *options = json_make_object(a);
-
-    if (there && there->kind != JSON_NULL)
-        return;
-    json_set(options, a, "x509", json_make_object(a));
-    json_set(options, a, "ssh", json_make_object(a));
-    json_set(entry, a, "options", options);
-}
-
 static bool change(struct invocation *inv, const struct provisioner_file *f, struct json *entry)
 {
     struct slice text = json_text(json_get(entry, "type"));
@@ -40,9 +28,9 @@ static bool change(struct invocation *inv, const struct provisioner_file *f, str
                        SLICE_ARG(inv->args[0]), SLICE_ARG(text));
     if (!provisioner_flags_fit(inv, type) || !provisioner_claims(inv, f, entry, &in_force) ||
         !provisioner_put_members(inv, type, entry, false) ||
-        !provisioner_put_claims(inv, entry, &in_force) || !rename_entry(inv, entry))
+        !provisioner_put_claims(inv, entry, &in_force) || !rename_entry(inv, entry) ||
+        !provisioner_put_options(inv, entry))
         return false;
-    put_options(inv->arena, entry);
     provisioner_order(entry);
     return true;
 }
@@ -73,6 +61,7 @@ static const struct flag UPDATE_FLAGS[] = {
 static const struct flag *const UPDATE_SETS[] = {UPDATE_FLAGS,
                                                  FLAGS_PROVISIONER_TYPES,
                                                  FLAGS_PASSWORD,
+                                                 FLAGS_PROVISIONER_TEMPLATE,
                                                  FLAGS_PROVISIONER_CLAIMS,
                                                  FLAGS_CA_CONFIG,
                                                  FLAGS_CA,

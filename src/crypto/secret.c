@@ -71,6 +71,18 @@ static void secret_give(void *p, size_t n)
 
 const struct heap HEAP_SECRET = {secret_take, secret_give, true};
 
+static void *wiped_take(size_t n)
+{
+    return HEAP_USUAL.take(n);
+}
+
+static void wiped_give(void *p, size_t n)
+{
+    HEAP_USUAL.give(p, n);
+}
+
+const struct heap HEAP_WIPED = {wiped_take, wiped_give, true};
+
 bool secret_equal(struct slice a, struct slice b)
 {
     return a.n == b.n && (a.n == 0 || CRYPTO_memcmp(a.p, b.p, a.n) == 0);

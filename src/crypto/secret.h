@@ -14,6 +14,8 @@
 void secret_init(void);
 /* Falls back to the usual heap when the locked one is full or was never made; always wiped. */
 extern const struct heap HEAP_SECRET;
+/* Wiped, though not locked: for what may be larger than the locked heap. */
+extern const struct heap HEAP_WIPED;
 /* Constant time for equal lengths. */
 bool secret_equal(struct slice a, struct slice b);
 void secret_wipe(void *p, size_t n);

@@ -107,14 +107,3 @@ bool tool_prime(struct arena *a, unsigned bits, struct slice *decimal, struct er
     *decimal = number_text(a, n);
     return true;
 }
-
-struct slice tool_decimal(struct arena *a, struct slice big_endian)
-{
-    CLEANUP(number_gone)
-    BIGNUM *n =
-        BN_bin2bn(big_endian.n ? big_endian.p : (const uint8_t *)"", (int)big_endian.n, NULL);
-
-    if (!n)
-        ossl_die("BN_bin2bn");
-    return number_text(a, n);
-}

@@ -18,5 +18,3 @@ bool tool_verify(const struct key *k, enum digest d, bool pss, struct slice mess
 #define TOOL_PRIME_MAX 8192u
 /* A random prime of exactly that many bits (2 to TOOL_PRIME_MAX), decimal, in a. */
 bool tool_prime(struct arena *a, unsigned bits, struct slice *decimal, struct err *e) CHECKED;
-/* The same number from big-endian bytes. */
-struct slice tool_decimal(struct arena *a, struct slice big_endian);

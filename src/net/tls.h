@@ -41,4 +41,8 @@ void tls_slot_resume(struct tls_slot *s);
 bool tls_slot_set(struct tls_slot *s, const struct tls_settings *settings,
                   const struct tls_credentials *credentials, struct instant not_after,
                   struct err *e) CHECKED;
+/* What the slot holds now, for calls of ours to other servers: it lives as long as a.  False:
+ * nothing is in it yet. */
+bool tls_slot_credentials(struct tls_slot *s, struct arena *a,
+                          struct tls_credentials *out) CHECKED;
 void tls_slot_free(struct tls_slot *s);

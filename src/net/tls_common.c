@@ -119,3 +119,30 @@ void tls_peer_certificates(const SSL *ssl, struct arena *a, struct slice **chain
     for (int i = SSL_is_server(ssl) ? 0 : 1; i < count; i++)
         (*chain)[(*n)++] = der_of(a, sk_X509_value(all, i));
 }
+
+static void drop_key(void *key)
+{
+    EVP_PKEY_free(key);
+}
+
+bool tls_used_chain(const SSL_CTX *ctx, struct arena *a, struct tls_credentials *out)
+{
+    X509 *leaf = SSL_CTX_get0_certificate(ctx);
+    EVP_PKEY *evp = SSL_CTX_get0_privatekey(ctx);
+    STACK_OF(X509) *rest = NULL;
+
+    if (!leaf || !evp)
+        return false;
+    SSL_CTX_get0_chain_certs((SSL_CTX *)ctx, &rest);
+    int n = rest ? sk_X509_num(rest) : 0;
+    struct private_key *key = arena_alloc(a, sizeof(*key));
+    EVP_PKEY_up_ref(evp);
+    arena_defer(a, drop_key, evp);
+    key->evp = evp;
+    *out = (struct tls_credentials){.chain = arena_array(a, (size_t)n + 1, sizeof(*out->chain)),
+                                    .key = key};
+    out->chain[out->n_chain++] = der_of(a, leaf);
+    for (int i = 0; i < n; i++)
+        out->chain[out->n_chain++] = der_of(a, sk_X509_value(rest, i));
+    return true;
+}

@@ -22,6 +22,9 @@ bool tls_believe(SSL_CTX *ctx, const struct trust *trust, struct err *e) CHECKED
 /* The peer's chain, leaf first, as DER in a.  n 0: it gave none. */
 void tls_peer_certificates(const SSL *ssl, struct arena *a, struct slice **chain, size_t *n);
 
+/* What tls_use_chain put into a context; the key is counted, and dropped when a goes. */
+bool tls_used_chain(const SSL_CTX *ctx, struct arena *a, struct tls_credentials *out) CHECKED;
+
 /* A context for a server; never NULL when it returns true. */
 bool tls_context_new(const struct tls_settings *settings, const struct tls_credentials *credentials,
                      SSL_CTX **out, struct err *e) CHECKED;

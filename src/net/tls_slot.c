@@ -109,6 +109,15 @@ SSL_CTX *tls_slot_take(struct tls_slot *s)
     return ctx;
 }
 
+bool tls_slot_credentials(struct tls_slot *s, struct arena *a, struct tls_credentials *out)
+{
+    SSL_CTX *ctx = tls_slot_take(s);
+    bool found = ctx && tls_used_chain(ctx, a, out);
+
+    SSL_CTX_free(ctx);
+    return found;
+}
+
 bool tls_slot_must_wait(struct tls_slot *s, struct instant now)
 {
     pthread_mutex_lock(&s->lock);

@@ -27,6 +27,15 @@ struct policy; /* immutable */
 bool policy_read(struct arena *a, const struct json *v, enum policy_use use, const char *path,
                  const struct policy **policy, struct err *e) CHECKED;
 
+/* One engine for each kind of certificate; NULL: no rule for it. */
+struct policy_set {
+    const struct policy *x509, *ssh_user, *ssh_host;
+};
+/* v: {"x509":{…},"ssh":{"user":{…},"host":{…}}}; absent and null: nothing.  path is for messages:
+ * "options.policy", or "". */
+bool policy_set_read(struct arena *a, const struct json *v, const char *path,
+                     struct policy_set *out, struct err *e) CHECKED;
+
 /* Every name, then the common name (X.509 only; empty: skipped).  ERR_FORBIDDEN names what is not
  * allowed.  policy NULL: everything is allowed. */
 bool policy_check_x509(struct arena *a, const struct policy *p, const struct sans *names,

@@ -15,7 +15,8 @@ struct options_template {
 };
 struct options_config {
     struct options_template *x509, *ssh;
-    const struct json *webhooks, *wire;
+    struct objects webhooks; /* of WEBHOOK_SHAPE */
+    const struct json *wire, *policy;
 };
 struct common_config {
     struct slice type, name;

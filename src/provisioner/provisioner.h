@@ -8,8 +8,11 @@
 
 #include "base/clock.h"
 #include "jose/jws.h"
+#include "policy/policy.h"
 #include "provisioner/audience.h"
+#include "provisioner/cert_template.h"
 #include "provisioner/claims.h"
+#include "provisioner/webhook.h"
 #include "x509/csr.h"
 #include "json/shape.h"
 
@@ -27,6 +30,7 @@ struct provisioner_env {
     struct clock *clock;
     const struct audiences *audiences;
     const struct claims *global;
+    const struct template_env *templates; /* NULL: certificate templates are not looked at */
 };
 
 struct provisioner_type {
@@ -59,12 +63,15 @@ struct provisioner {
     void *detail;                    /* the type's own, e.g. struct jwk_detail */
     const char *trouble;             /* why it cannot be used, or NULL */
     const char *warning;             /* what an operator should mend, or NULL */
+    struct cert_template *x509;      /* options.x509, or NULL */
+    struct policy_set policies;      /* options.policy */
+    struct webhooks webhooks;        /* options.webhooks */
     struct slice listing;            /* its object in GET /provisioners, compact JSON */
     struct slice kid, encrypted_key; /* JWK only */
 };
 /* Reads one element of authority.provisioners.  path: "authority.provisioners[3]".  False: a
  * configuration error (unknown type, wrong JSON types, broken beyond ids, a member that is not
- * served by this version: templates, webhooks).  A provisioner that cannot be initialized is
+ * served by this version: SSH templates).  A provisioner that cannot be initialized is
  * returned with `trouble`. */
 bool provisioner_make(struct arena *a, const struct json *config, const char *path,
                       const struct provisioner_env *env, struct provisioner **p,
@@ -106,6 +113,7 @@ struct grant_x509 {
     struct sans sans;
     enum leaf_kind fallback;
     struct slice credential_id;
+    struct slice device; /* ACME: the permanent identifier that was attested */
     struct slice *pairs; /* provisioner extension key/value pairs */
     size_t n_pairs;
     bool limited; /* X5C: validity inside the credential's */
@@ -120,5 +128,6 @@ struct grant {
     const struct token *token;
     const struct json *ra; /* step.ra of the token, or NULL */
     const struct cert *credential; /* X5C: the certificate that authorized the token, or NULL */
+    struct slice principal; /* who stands behind it, as webhooks are told; empty: credential says */
     struct grant_x509 x509;
 };

@@ -39,8 +39,10 @@ static const struct shape TEMPLATE_SHAPE = {"template options", sizeof(struct op
 static const struct field OPTIONS_FIELDS[] = {
     {"x509", FIELD_OBJECT, AT(x509), FIELD_OMIT_EMPTY, &TEMPLATE_SHAPE},
     {"ssh", FIELD_OBJECT, AT(ssh), FIELD_OMIT_EMPTY, &TEMPLATE_SHAPE},
-    {"webhooks", FIELD_RAW, AT(webhooks), FIELD_OMIT_EMPTY, NULL},
+    {"webhooks", FIELD_OBJECTS, AT(webhooks), FIELD_OMIT_EMPTY, &WEBHOOK_SHAPE},
     {"wire", FIELD_RAW, AT(wire), FIELD_OMIT_EMPTY, NULL},
+    /* Honoured, but not shown to everybody who lists provisioners. */
+    {"policy", FIELD_RAW, AT(policy), FIELD_OMIT_EMPTY | FIELD_SECRET, NULL},
 };
 #undef AT
 const struct shape OPTIONS_SHAPE = {"options", sizeof(struct options_config), OPTIONS_FIELDS,
@@ -69,12 +71,40 @@ static bool check_options(const struct options_config *o, struct err *e)
 
     if (!o)
         return true;
-    if (has_template(o->x509))
-        return err_set(e, ERR_NOT_IMPLEMENTED, "options.x509: a certificate template %s", LATER);
     if (has_template(o->ssh))
         return err_set(e, ERR_NOT_IMPLEMENTED, "options.ssh: a certificate template %s", LATER);
-    if (o->webhooks && o->webhooks->n > 0)
-        return err_set(e, ERR_NOT_IMPLEMENTED, "options.webhooks: a webhook %s", LATER);
+    return true;
+}
+
+static bool make_template(struct provisioner *p, struct arena *a, const struct options_config *o,
+                          const struct template_env *env, struct err *e)
+{
+    const char *warning;
+
+    if (!o || !o->x509)
+        return true;
+    if (!cert_template_make(a, env, o->x509->text, o->x509->file, o->x509->data, &p->x509, &warning,
+                            e))
+        return err_wrap(e, "options.x509");
+    if (warning)
+        p->warning = arena_printf(a, "%s%soptions.x509.%s; its requests fail",
+                                  p->warning ? p->warning : "", p->warning ? "; " : "", warning);
+    return true;
+}
+
+static bool make_webhooks(struct provisioner *p, struct arena *a, const struct options_config *o,
+                          const struct template_env *env, struct err *e)
+{
+    bool scep = p->type->number == PROVISIONER_SCEP.number;
+    const char *warning;
+
+    if (!o)
+        return true;
+    if (!webhooks_make(a, env, &o->webhooks, scep, &p->webhooks, &warning, e))
+        return false;
+    if (warning)
+        p->warning = arena_printf(a, "%s%s%s", p->warning ? p->warning : "",
+                                  p->warning ? "; " : "", warning);
     return true;
 }
 
@@ -117,7 +147,9 @@ bool provisioner_make(struct arena *a, const struct json *config, const char *pa
     p->name = common.name;
     p->config = config;
     p->audiences = env->audiences;
-    if (p->type->served && !check_options(common.options, e))
+    if (p->type->served && (!check_options(common.options, e) ||
+                            !policy_set_read(a, common.options ? common.options->policy : NULL,
+                                             "options.policy", &p->policies, e)))
         return err_wrap(e, "%s", path);
 
     bool ready = p->type->init(p, a, env, &fatal, &why);
@@ -131,6 +163,10 @@ bool provisioner_make(struct arena *a, const struct json *config, const char *pa
         ready = err_set(&why, ERR_MALFORMED, "name is empty");
     if (ready)
         ready = claims_check(&p->claims, &why);
+    if (ready && p->type->served && !make_template(p, a, common.options, env->templates, e))
+        return err_wrap(e, "%s", path);
+    if (p->type->served && !make_webhooks(p, a, common.options, env->templates, e))
+        return err_wrap(e, "%s", path);
     if (!ready)
         mark_trouble(p, a, &why);
     *out = p;

@@ -4,16 +4,6 @@
 #include "base/log.h"
 #include "crypto/secret.h"
 
-static void *take_wiped(size_t n)
-{
-    return HEAP_USUAL.take(n);
-}
-static void give_wiped(void *p, size_t n)
-{
-    HEAP_USUAL.give(p, n);
-}
-const struct heap HEAP_WIPED = {take_wiped, give_wiped, true};
-
 void candidate_warn(void *arg, const char *text)
 {
     (void)arg;

@@ -2,11 +2,8 @@
 #pragma once
 
 #include "authority/services.h"
+#include "crypto/secret.h" /* HEAP_WIPED: a configuration holds passwords */
 #include "server/passwords.h"
-
-/* Memory of a configuration holds its passwords: wiped when it goes, though not locked (a
- * configuration may be larger than the locked heap). */
-extern const struct heap HEAP_WIPED;
 
 struct candidate {
     struct core *core;

@@ -194,6 +194,7 @@ int export_command(const struct options *o, const struct steppath *sp, const cha
     struct err e = {0};
 
     services_init(&services, &CLOCK_SYSTEM, &RNG_SYSTEM);
+    services.sp = sp;
     bool ok = load_and_export(o, sp, config, &services, &passwords, &out, &e);
     if (ok)
         ok = fwrite(out.p, 1, out.n, stdout) == out.n && fflush(stdout) == 0;

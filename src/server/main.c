@@ -10,6 +10,7 @@
 #include "base/version.h"
 #include "client/contexts.h"
 #include "crypto/secret.h"
+#include "server/db.h"
 #include "server/export.h"
 #include "server/serve.h"
 
@@ -113,6 +114,8 @@ int main(int argc, char **argv)
         fputs(OPTIONS_HELP, stdout);
     else if (o.version)
         rc = print_version(a);
+    else if (o.command && strcmp(o.command, "db") == 0)
+        rc = db_command(o.n_rest, o.rest, o.context);
     else if (o.command && strcmp(o.command, "export") != 0)
         rc = run_command(&o, a);
     else if (o.command && !o.argument)

@@ -11,12 +11,14 @@ const char OPTIONS_HELP[] =
     "      step-ca [<config>] [--password-file=<file>] [--pidfile=<file>] [--quiet]\n"
     "      [--context=<name>] [--resolver=<addr>]\n"
     "      step-ca export <config> [--password-file=<file>]\n"
+    "      step-ca db <command>\n"
     "      step-ca version | help\n\n"
     "DESCRIPTION\n"
     "      Serves the certificate authority that the configuration file describes.\n"
     "      Without <config> it is $(step path)/config/ca.json. `step ca init` makes\n"
     "      one. SIGHUP reads the configuration again, SIGTERM ends the service when\n"
-    "      open requests are answered.\n\n"
+    "      open requests are answered. `step-ca db --help` tells about the commands\n"
+    "      for the database.\n\n"
     "OPTIONS\n"
     "      --password-file=<file>\n"
     "          File with the password of the issuing key (a FIFO works too).\n"
@@ -150,7 +152,7 @@ static bool read_environment(struct options *o, struct err *e)
 
 static bool is_command(const char *word)
 {
-    static const char *const COMMANDS[] = {"version", "help", "h", "export", "onboard"};
+    static const char *const COMMANDS[] = {"version", "help", "h", "export", "onboard", "db"};
 
     for (size_t i = 0; i < COUNT_OF(COMMANDS); i++) {
         if (strcmp(word, COMMANDS[i]) == 0)
@@ -190,6 +192,11 @@ bool options_read(struct options *o, int argc, char **argv, struct err *e)
         bool flag = flags && argv[i][0] == '-' && argv[i][1] != '\0';
         if (flag ? !read_flag(o, argc, argv, &i, e) : !take_word(o, argv[i], e))
             return false;
+        if (o->command && strcmp(o->command, "db") == 0) { /* has flags of its own */
+            o->rest = argv + i + 1;
+            o->n_rest = argc - i - 1;
+            return true;
+        }
     }
     if ((o->acme_http_port || o->acme_tls_port) && !o->insecure)
         return err_set(e, ERR_MALFORMED, "flag '--%s' requires the '--insecure' flag",

@@ -10,8 +10,10 @@ struct options {
         *issuer_password_file, *resolver, *token, *context, *acme_http_port, *acme_tls_port,
         *pidfile;
     bool quiet, acme_strict_fqdn, insecure, help, version;
-    const char *command; /* version, help, export, onboard, or NULL: serve */
+    const char *command; /* version, help, export, onboard, db, or NULL: serve */
     const char *argument;
+    char **rest; /* db: what stands behind it */
+    int n_rest;
 };
 /* Flags anywhere, one or two dashes, "=value" or the next word; "--" ends them; STEP_CA_TOKEN,
  * STEP_CA_QUIET, STEP_CA_CONTEXT.  ERR_MALFORMED: a usage error (exit 1). */

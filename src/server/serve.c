@@ -20,6 +20,7 @@
 #include "base/uri.h"
 #include "base/version.h"
 #include "server/candidate.h"
+#include "server/database.h"
 #include "server/keeper.h"
 #include "server/listeners.h"
 #include "server/notify.h"
@@ -202,16 +203,12 @@ static void reload(struct server *v)
 
 /* --- Start ------------------------------------------------------------------------------------ */
 
-static bool open_store(struct server *v, const struct config *config, struct arena *a,
-                       struct err *e)
+static bool open_store(struct server *v, const struct config *config, struct err *e)
 {
-    if (!config->db) {
-        v->services.store = store_memory_open(false, v->services.clock);
-        return true;
-    }
-    v->services.store =
-        store_sqlite_open(arena_cstr(a, config->db->data_source), v->services.clock, e);
-    return v->services.store || err_wrap(e, "%s", config_where(a, config, "db.dataSource"));
+    interruptible(true); /* an import takes its time, and leaves nothing when it is cut off */
+    v->services.store = database_open(config, v->services.clock, e);
+    interruptible(false);
+    return v->services.store != NULL;
 }
 
 static bool wait_for_renewal(void *arg)
@@ -330,7 +327,7 @@ static bool start(struct server *v, struct err *e)
 
     if (!config_load(a, v->config_path, &config, candidate_warn, NULL, e) ||
         !read_passwords(v, e) || !write_pid(v, e) ||
-        !config_validate(a, config, candidate_warn, NULL, e) || !open_store(v, config, a, e)) {
+        !config_validate(a, config, candidate_warn, NULL, e) || !open_store(v, config, e)) {
         arena_free(a);
         return false;
     }
@@ -446,6 +443,7 @@ int serve(const struct options *o, const struct steppath *sp, const char *config
     log_quiet(o->quiet);
     raise_file_limit();
     services_init(&v.services, &CLOCK_SYSTEM, &RNG_SYSTEM);
+    v.services.sp = sp;
     bool ok = start(&v, &e);
     if (ok)
         wait_for_end(&v);

@@ -128,16 +128,16 @@ static bool open_manifest(struct badger *b, struct err *e)
     const char *path = path_join(b->arena, b->place.path, "MANIFEST");
 
     if (!file_exists(path))
-        return err_set(e, badger_exists(b->place.path) ? ERR_MALFORMED : ERR_NOT_FOUND,
-                       "%s: %s", b->place.path,
+        return err_set(e, badger_exists(b->place.path) ? ERR_MALFORMED : ERR_NOT_FOUND, "%s: %s",
+                       b->place.path,
                        badger_exists(b->place.path)
                            ? "damaged: MANIFEST is missing although there are tables or logs"
                            : "not a Badger directory: there is no MANIFEST");
     if (!manifest_read(&b->manifest, &b->place, path, e))
         return false;
     if (newer_files(b->place.path))
-        return err_set(e, ERR_MALFORMED,
-                       "%s: files of Badger v3 or later, which is not supported", b->place.path);
+        return err_set(e, ERR_MALFORMED, "%s: files of Badger v3 or later, which is not supported",
+                       b->place.path);
     return check_registry(b, e) && check_tables(b, e);
 }
 

@@ -123,8 +123,8 @@ static bool peek(struct logs *l, size_t file, uint64_t at, size_t n, struct slic
 
     if (n > left)
         n = (size_t)left;
-    bool inside = l->window_at == file && at >= l->window_from &&
-                  at - l->window_from + n <= l->window_n;
+    bool inside =
+        l->window_at == file && at >= l->window_from && at - l->window_from + n <= l->window_n;
     if (!inside) {
         size_t want = n > WINDOW ? n : left > WINDOW ? WINDOW : (size_t)left;
         l->window_at = SIZE_MAX;
@@ -233,8 +233,8 @@ bool log_resolve(struct logs *l, struct log_place where, struct slice key, uint6
     if (step == LOG_ERROR)
         return false;
     if (step != LOG_ENTRY || out->total != where.len)
-        return legacy_damage(f->file.path, e, "the entry at %u, which a key points to, is not whole",
-                             where.offset);
+        return legacy_damage(f->file.path, e,
+                             "the entry at %u, which a key points to, is not whole", where.offset);
     if (!key_fits(out->key, key, version))
         return legacy_damage(f->file.path, e, "the entry at %u belongs to another key",
                              where.offset);
@@ -280,8 +280,7 @@ static bool plausible_key(struct slice internal)
     size_t table = read_le16(key.p);
     if (table + 2 == key.n)
         return true;
-    return table + 4 <= key.n &&
-           table + 4 + (size_t)read_le16(key.p + 2 + table) == key.n;
+    return table + 4 <= key.n && table + 4 + (size_t)read_le16(key.p + 2 + table) == key.n;
 }
 
 static bool plausible(struct logs *l, size_t file, uint64_t at, uint64_t *total, struct err *e,

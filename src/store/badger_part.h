@@ -78,8 +78,8 @@ void manifest_free(struct manifest *m);
 
 struct field {
     uint32_t number;
-    uint64_t value;      /* varint */
-    struct slice bytes;  /* length-delimited; p == NULL: a varint */
+    uint64_t value;     /* varint */
+    struct slice bytes; /* length-delimited; p == NULL: a varint */
 };
 /* False: no more (*ok stays true) or malformed (*ok false). */
 bool proto_next(struct slice *rest, struct field *f, bool *ok);

@@ -102,9 +102,9 @@ struct replay {
     struct logs *logs;
     struct memtable *m;
     size_t file;
-    uint64_t at;       /* behind the last entry that counts */
-    bool open;         /* a transaction */
-    uint64_t version;  /* of it */
+    uint64_t at;      /* behind the last entry that counts */
+    bool open;        /* a transaction */
+    uint64_t version; /* of it */
     size_t committed_n, committed_keys;
     uint64_t committed_at;
 };
@@ -278,8 +278,8 @@ struct source *replay(struct logs *l, const struct log_place *head, struct err *
     struct memtable *m = xcalloc(1, sizeof(*m));
     struct replay r = {.logs = l, .m = m};
 
-    m->base = (struct source){
-        .seek = memtable_seek, .next = memtable_next, .close = memtable_close};
+    m->base =
+        (struct source){.seek = memtable_seek, .next = memtable_next, .close = memtable_close};
     m->keys = buf_new(NULL, KEYS_MAX);
     if (!replay_all(&r, head, e)) {
         memtable_close(&m->base);

@@ -174,8 +174,7 @@ static bool moved_value(struct badger *b, const struct entry *at, struct slice *
 
     buf_text(&name, "!badger!move");
     buf_put(&name, at->key);
-    if (!buf_done(&name, "key", e) ||
-        !view_find(b, buf_slice(&name), at->version, &moved, e))
+    if (!buf_done(&name, "key", e) || !view_find(b, buf_slice(&name), at->version, &moved, e))
         return false;
     if (!moved.key.p || (moved.meta & META_DELETED))
         return lost(b, at->key, at->where, e);

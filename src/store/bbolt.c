@@ -107,8 +107,8 @@ static bool choose_meta(struct bbolt *b, struct err *e)
                            "%s: written on a machine with the other byte order, which is not "
                            "supported",
                            b->file.path);
-        return err_set(e, ERR_MALFORMED,
-                       "%s: not a bbolt database, or both meta pages are damaged", b->file.path);
+        return err_set(e, ERR_MALFORMED, "%s: not a bbolt database, or both meta pages are damaged",
+                       b->file.path);
     }
     if (a != META_GOOD || z != META_GOOD)
         legacy_warn(&b->place,
@@ -267,8 +267,9 @@ static bool walk_bucket(struct bbolt *b, uint64_t root, struct slice content, le
     else if (!page_elements(b, &page, 0, e))
         ok = false;
     else
-        ok = page.flags == PAGE_LEAF ? walk_leaf(b, &page, &w, e)
-                                     : legacy_damage(b->file.path, e, "an inline bucket is a branch");
+        ok = page.flags == PAGE_LEAF
+                 ? walk_leaf(b, &page, &w, e)
+                 : legacy_damage(b->file.path, e, "an inline bucket is a branch");
     buf_free(&w.last);
     return ok;
 }

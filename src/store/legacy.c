@@ -71,5 +71,6 @@ const char *legacy_format(const struct legacy *l)
 
 bool legacy_visit(struct legacy *l, legacy_row_fn *visit, void *arg, struct err *e)
 {
-    return l->badger ? badger_visit(l->badger, visit, arg, e) : bbolt_visit(l->bbolt, visit, arg, e);
+    return l->badger ? badger_visit(l->badger, visit, arg, e)
+                     : bbolt_visit(l->bbolt, visit, arg, e);
 }

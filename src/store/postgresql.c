@@ -6,13 +6,8 @@
  * create tables can serve a database that was prepared for it; a table of other columns is
  * somebody else's, and we do not start.
  */
-#include <errno.h>
 #include <poll.h>
-#include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -22,9 +17,7 @@
 
 /* --- Connections ----------------------------------------------------------------------------- */
 
-static void ignore_notice(void *arg UNUSED, const char *text UNUSED)
-{
-}
+static void ignore_notice(void *arg UNUSED, const char *text UNUSED) {}
 
 /* keywords and values of libpq, the last pair NULL; database: instead of what stands there. */
 static void lists(const struct pg_store *s, struct arena *a, const char *database,
@@ -79,8 +72,8 @@ static struct pg_conn *open_one(const struct pg_store *s, const char *database, 
         return NULL;
     struct pg_conn *c = xcalloc(1, sizeof(*c));
     c->pg = pg;
-    if (!s->commits_late || pg_plain(c, "SET synchronous_commit=on", DEADLINE_NONE, state, NULL,
-                                     e) == SQL_DONE)
+    if (!s->commits_late ||
+        pg_plain(c, "SET synchronous_commit=on", DEADLINE_NONE, state, NULL, e) == SQL_DONE)
         return c;
     pg_close(&c->base);
     return NULL;
@@ -103,6 +96,34 @@ static bool pg_alive(struct sql_conn *base)
            poll(&p, 1, 0) == 0;
 }
 
+static bool pg_ensure_table(struct sql_store *s, struct sql_conn *c, const char *name,
+                            struct err *e);
+
+/* Names that the search path finds. */
+static enum sql_result pg_tables(struct sql_conn *base, struct deadline d, struct arena *a,
+                                 struct sql_rows *rows, struct err *e)
+{
+    char state[6];
+    PGresult *r = NULL;
+    enum sql_result result =
+        pg_plain((struct pg_conn *)base,
+                 "SELECT c.relname FROM pg_catalog.pg_class c WHERE c.relkind IN ('r','p')"
+                 " AND pg_catalog.pg_table_is_visible(c.oid)"
+                 " AND 2=(SELECT count(*) FROM pg_catalog.pg_attribute t WHERE t.attrelid=c.oid"
+                 " AND t.attname IN ('nkey','nvalue') AND t.atttypid='bytea'::regtype)",
+                 d, state, &r, e);
+
+    *rows = (struct sql_rows){0};
+    if (result != SQL_DONE)
+        return result;
+    rows->n = (size_t)PQntuples(r);
+    rows->v = arena_array(a, rows->n + 1, sizeof(*rows->v));
+    for (size_t i = 0; i < rows->n; i++)
+        rows->v[i].key = arena_copy(a, slice_text(PQgetvalue(r, (int)i, 0)));
+    PQclear(r);
+    return SQL_DONE;
+}
+
 static void pg_free(struct sql_store *s)
 {
     free(s);
@@ -118,6 +139,8 @@ static const struct sql_driver POSTGRESQL = {
     .rollback = pg_rollback,
     .write = pg_write,
     .read = pg_read,
+    .ensure_table = pg_ensure_table,
+    .tables = pg_tables,
     .free = pg_free,
 };
 
@@ -233,7 +256,8 @@ static bool create_table(struct pg_conn *c, const char *name, struct err *e)
     return try_often(c, sql, e) || err_wrap(e, "create table %s", name);
 }
 
-static bool ensure_table(struct pg_conn *c, const char *name, struct err *e)
+static bool ensure_table(const struct pg_store *s, struct pg_conn *c, const char *name,
+                         struct err *e)
 {
     char sql[SQL_TEXT_MAX], state[6];
     PGresult *r = NULL;
@@ -241,7 +265,7 @@ static bool ensure_table(struct pg_conn *c, const char *name, struct err *e)
     sql_text_put(sql, "SELECT nkey,nvalue FROM @ LIMIT 0", '"', name);
     enum sql_result result = pg_plain(c, sql, DEADLINE_NONE, state, &r, e);
     if (result != SQL_DONE && strcmp(state, "42P01") == 0)
-        return create_table(c, name, e);
+        return !s->base.make || create_table(c, name, e);
     bool foreign = result == SQL_DONE ? !right_columns(r) : strcmp(state, "42703") == 0;
     if (result == SQL_DONE)
         PQclear(r);
@@ -253,6 +277,12 @@ static bool ensure_table(struct pg_conn *c, const char *name, struct err *e)
     return result == SQL_DONE || err_wrap(e, "table %s", name);
 }
 
+static bool pg_ensure_table(struct sql_store *s, struct sql_conn *c, const char *name,
+                            struct err *e)
+{
+    return ensure_table((const struct pg_store *)s, (struct pg_conn *)c, name, e);
+}
+
 static bool check_schema(const struct pg_store *s, struct pg_conn *c, struct err *e)
 {
     char state[6];
@@ -262,11 +292,12 @@ static bool check_schema(const struct pg_store *s, struct pg_conn *c, struct err
                  "SELECT convert_from(nvalue,'SQL_ASCII') FROM " SQL_META_TABLE
                  " WHERE nkey='" SQL_SCHEMA_KEY "'",
                  DEADLINE_NONE, state, &r, e) != SQL_DONE)
-        return err_wrap(e, "table " SQL_META_TABLE);
+        return (!s->base.make && strcmp(state, "42P01") == 0) ||
+               err_wrap(e, "table " SQL_META_TABLE);
     bool there = PQntuples(r) > 0;
     bool ok = sql_schema_check(&s->base, there ? slice_text(PQgetvalue(r, 0, 0)) : SLICE_NONE, e);
     PQclear(r);
-    if (!ok || there)
+    if (!ok || there || !s->base.make)
         return ok;
     return pg_plain(c,
                     "INSERT INTO " SQL_META_TABLE " VALUES('" SQL_SCHEMA_KEY
@@ -298,10 +329,10 @@ static bool prepare(struct sql_store *base, struct sql_conn *conn, struct err *e
     struct pg_conn *c = (struct pg_conn *)conn;
 
     for (size_t i = 0; i < TABLES; i++) {
-        if (!ensure_table(c, TABLE_INFO[i].name, e))
+        if (!ensure_table(s, c, TABLE_INFO[i].name, e))
             return false;
     }
-    return ensure_table(c, SQL_META_TABLE, e) && check_schema(s, c, e) &&
+    return ensure_table(s, c, SQL_META_TABLE, e) && check_schema(s, c, e) &&
            check_durability(s, c, e);
 }
 
@@ -346,13 +377,13 @@ static void add_defaults(struct pg_store *s)
     add_system_roots(s);
 }
 
-struct store *store_postgresql_open(const char *source, const char *database, struct clock *clock,
-                                    struct err *e)
+struct store *store_postgresql_open(const char *source, const char *database, bool make,
+                                    struct clock *clock, struct err *e)
 {
     struct pg_store *s = xcalloc(1, sizeof(*s));
     struct dsn_postgresql dsn;
 
-    sql_store_init(&s->base, &POSTGRESQL, clock);
+    sql_store_init(&s->base, &POSTGRESQL, make, clock);
     if (!dsn_postgresql_read(s->base.arena, arena_copy(s->base.arena, slice_text(source)), &dsn,
                              e)) {
         store_close(&s->base.base);
@@ -362,7 +393,7 @@ struct store *store_postgresql_open(const char *source, const char *database, st
     if (database && *database)
         s->database = arena_printf(s->base.arena, "%s", database);
     add_defaults(s);
-    if (ensure_database(s, e))
+    if (!make || ensure_database(s, e))
         return sql_store_start(&s->base, prepare, e);
     store_close(&s->base.base);
     return NULL;

@@ -46,10 +46,10 @@ static const struct meaning {
     {"40", SQL_AGAIN, ERR_UNAVAILABLE, false},    /* deadlock, serialization failure */
     {"55P03", SQL_AGAIN, ERR_UNAVAILABLE, false}, /* lock_timeout */
     {"08", SQL_BROKEN, ERR_UNAVAILABLE, true},
-    {"57P0", SQL_BROKEN, ERR_UNAVAILABLE, true}, /* the server stops, or has crashed */
-    {"57", SQL_FAILED, ERR_UNAVAILABLE, false},  /* cancelled: statement_timeout */
-    {"53", SQL_FAILED, ERR_UNAVAILABLE, false},  /* disk full, too many connections */
-    {"58", SQL_FAILED, ERR_UNAVAILABLE, false},  /* input/output errors */
+    {"57P0", SQL_BROKEN, ERR_UNAVAILABLE, true},  /* the server stops, or has crashed */
+    {"57", SQL_FAILED, ERR_UNAVAILABLE, false},   /* cancelled: statement_timeout */
+    {"53", SQL_FAILED, ERR_UNAVAILABLE, false},   /* disk full, too many connections */
+    {"58", SQL_FAILED, ERR_UNAVAILABLE, false},   /* input/output errors */
     {"25006", SQL_FAILED, ERR_UNAVAILABLE, true}, /* read-only: this server is no primary now */
     {"25P03", SQL_BROKEN, ERR_UNAVAILABLE, true},
     {"", SQL_FAILED, ERR_INTERNAL, false},
@@ -272,16 +272,17 @@ static enum sql_result run(struct pg_conn *c, enum sql_stmt which, enum table t,
     struct params p;
 
     if (args->value.n > (256u << 20)) {
-        err_set(e, ERR_TOO_LARGE, "table %s: a value of %zu bytes", table_name(t), args->value.n);
+        err_set(e, ERR_TOO_LARGE, "table %s: a value of %zu bytes", sql_table_name(t, args),
+                args->value.n);
         return SQL_FAILED;
     }
-    sql_text_put(sql, TEXTS[which].sql, '"', table_name(t));
+    sql_text_put(sql, TEXTS[which].sql, '"', sql_table_name(t, args));
     fill(&p, TEXTS[which].params, args);
     int sent =
         PQsendQueryParams(c->pg, sql, p.n, p.types, p.values, p.lengths, p.formats, 1 /* binary */);
     enum sql_result result = finish(c, sent, d, state, out, e);
     if (result != SQL_DONE)
-        err_wrap(e, "table %s", table_name(t));
+        err_wrap(e, "table %s", sql_table_name(t, args));
     return result;
 }
 

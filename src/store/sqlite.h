@@ -127,7 +127,8 @@ bool sqlite_find(struct conn *c, enum table t, struct slice key, sqlite3_stmt **
 bool sqlite_put(struct conn *c, enum table t, struct slice key, struct slice value,
                 struct clock *clock, struct err *e) CHECKED;
 /* A new certificate whose revocation and data record may be there already. */
-bool sqlite_issue_late(struct conn *c, struct issued *i, struct clock *clock, struct err *e) CHECKED;
+bool sqlite_issue_late(struct conn *c, struct issued *i, struct clock *clock,
+                       struct err *e) CHECKED;
 bool sqlite_key_remove(struct conn *c, enum table t, struct slice key, struct err *e) CHECKED;
 /* The names of certificate `id`, with its common name and subject, into the index or out of it. */
 bool sqlite_names_write(struct conn *c, enum stmt how, int64_t id, struct slice names,

@@ -12,9 +12,9 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "json/json.h"
 #include "store/import.h"
 #include "store/sqlite.h"
+#include "json/json.h"
 
 /* --- Counting and summing -------------------------------------------------------------------- */
 
@@ -159,8 +159,8 @@ static bool compare(struct filler *f, struct import_report *r, struct arena *a, 
                        "the copy differs from its source: %llu tables, %llu rows, SHA-256 %.*s "
                        "instead of %llu, %llu, %.*s",
                        (unsigned long long)f->back.tables, (unsigned long long)f->back.rows,
-                       SLICE_ARG(back), (unsigned long long)r->tables,
-                       (unsigned long long)r->rows, SLICE_ARG(r->sha256));
+                       SLICE_ARG(back), (unsigned long long)r->tables, (unsigned long long)r->rows,
+                       SLICE_ARG(r->sha256));
     int64_t n;
     if (!sqlite_conn_number(&f->c, "SELECT count(*) FROM certificates", &n, e))
         return false;
@@ -182,8 +182,8 @@ static bool fill(struct filler *f, struct legacy *l, const struct legacy_place *
         !sqlite_schema_create(&f->c, true, e) || !legacy_visit(l, fill_row, f, e) ||
         !read_back(f, e) || !compare(f, r, a, e))
         return false;
-    struct slice record = import_record(a, r, slice_text(from->path), fingerprint,
-                                        f->clock->now(f->clock));
+    struct slice record =
+        import_record(a, r, slice_text(from->path), fingerprint, f->clock->now(f->clock));
     return sqlite_put(&f->c, TABLE_IMPORTS, SLICE("last"), record, f->clock, e) &&
            sqlite_conn_exec(&f->c, "COMMIT", e);
 }

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "json/json.h"
 #include "store/sqlite.h"
+#include "json/json.h"
 
 #define PIECE 200 /* rows in one transaction */
 
@@ -18,7 +18,7 @@
 struct reindex {
     describe_fn *describe;
     struct clock *clock;
-    struct arena *a; /* of one piece */
+    struct arena *a;  /* of one piece */
     struct buf after; /* key, in kvbig */
     int64_t id;       /* in certificates */
     bool end;
@@ -95,7 +95,8 @@ static bool adopt_all(struct reindex *r, struct sqlite_store *s, struct err *e)
     return ok;
 }
 
-/* --- The inventory anew: rows of certificates -------------------------------------------------- */
+/* --- The inventory anew: rows of certificates --------------------------------------------------
+ */
 
 /* The columns of ST_CERT_WALK. */
 struct cert_row {
@@ -139,12 +140,13 @@ static bool names_anew(struct conn *c, const struct cert_row *row, const struct 
 {
     int64_t indexed;
 
-    if (!sqlite_names_write(c, ST_NAME_REMOVE, row->id, row->names, row->common_name, row->subject,
-                            e) ||
-        !sqlite_conn_number(c, "SELECT value FROM meta WHERE name='names_indexed'", &indexed, e))
+    if (!same(row, i) && !sqlite_names_write(c, ST_NAME_REMOVE, row->id, row->names,
+                                             row->common_name, row->subject, e))
         return false;
-    return row->id > indexed || sqlite_names_write(c, ST_NAME_ADD, row->id, i->names,
-                                                   i->common_name, i->subject, e);
+    if (!sqlite_conn_number(c, "SELECT value FROM meta WHERE name='names_indexed'", &indexed, e))
+        return false;
+    return row->id > indexed ||
+           sqlite_names_write(c, ST_NAME_ADD, row->id, i->names, i->common_name, i->subject, e);
 }
 
 static bool describe_anew(struct conn *c, const struct cert_row *row, const struct issued *i,
@@ -196,10 +198,9 @@ static bool renew_row(struct reindex *r, struct conn *c, const struct cert_row *
 
     if (!r->describe(r->a, row->serial, row->der, &i))
         return true;
-    if (!same(row, &i) && (!names_anew(c, row, &i, e) || !describe_anew(c, row, &i, e)))
+    if (!names_anew(c, row, &i, e) || (!same(row, &i) && !describe_anew(c, row, &i, e)))
         return false;
-    if (row->has_data &&
-        !sqlite_put(c, TABLE_X509_CERTS_DATA, row->serial, row->data, r->clock, e))
+    if (row->has_data && !sqlite_put(c, TABLE_X509_CERTS_DATA, row->serial, row->data, r->clock, e))
         return false;
     return revocation_anew(r, c, row, e);
 }
@@ -326,8 +327,9 @@ static bool check_certificate(const struct check *k, const struct cert_row *row,
     if (st)
         sqlite3_reset(st);
     if ((st != NULL) != (row->revoked_at != 0))
-        problem(k, "certificate %.*s: inventory and table disagree about its revocation; run "
-                   "reindex",
+        problem(k,
+                "certificate %.*s: inventory and table disagree about its revocation; run "
+                "reindex",
                 SLICE_ARG(row->serial));
     return true;
 }
@@ -351,7 +353,8 @@ static bool check_certificates(struct check *k, struct err *e)
     return ok;
 }
 
-/* Records of the reference are JSON objects or lists. */
+/* Records of the reference are JSON objects or lists.  What is none may have come with an import,
+ * which keeps everything: the database is sound all the same. */
 static bool check_record(struct slice key, struct slice value, void *arg)
 {
     struct check *k = arg;
@@ -360,7 +363,7 @@ static bool check_record(struct slice key, struct slice value, void *arg)
 
     if (!value.n || (v && (v->kind == JSON_OBJECT || v->kind == JSON_LIST || v->kind == JSON_NULL)))
         return true;
-    problem(k, "%.*s: the record of \"%.*s\" is not JSON", SLICE_ARG(k->table),
+    problem(k, "note: %.*s: the record of \"%.*s\" is not JSON", SLICE_ARG(k->table),
             SLICE_ARG(slice_sub(key, 0, 100)));
     return true;
 }
@@ -368,11 +371,21 @@ static bool check_record(struct slice key, struct slice value, void *arg)
 static bool check_records(struct check *k, struct err *e)
 {
     static const enum table RECORDS[] = {
-        TABLE_X509_CERTS_DATA,     TABLE_REVOKED_X509_CERTS,     TABLE_X509_CRL,
-        TABLE_REVOKED_SSH_CERTS,   TABLE_SSH_HOST_PRINCIPALS,    TABLE_ACME_ACCOUNTS,
-        TABLE_ACME_ORDERS,         TABLE_ACME_AUTHZS,            TABLE_ACME_CHALLENGES,
-        TABLE_ACME_CERTS,          TABLE_ACME_SERIAL_CERTS_INDEX, TABLE_NONCES,
-        TABLE_ACME_EAB_KEYS,       TABLE_ADMINS,                 TABLE_PROVISIONERS,
+        TABLE_X509_CERTS_DATA,
+        TABLE_REVOKED_X509_CERTS,
+        TABLE_X509_CRL,
+        TABLE_REVOKED_SSH_CERTS,
+        TABLE_SSH_HOST_PRINCIPALS,
+        TABLE_ACME_ACCOUNTS,
+        TABLE_ACME_ORDERS,
+        TABLE_ACME_AUTHZS,
+        TABLE_ACME_CHALLENGES,
+        TABLE_ACME_CERTS,
+        TABLE_ACME_SERIAL_CERTS_INDEX,
+        TABLE_NONCES,
+        TABLE_ACME_EAB_KEYS,
+        TABLE_ADMINS,
+        TABLE_PROVISIONERS,
         TABLE_POLICIES,
     };
 
@@ -388,8 +401,8 @@ bool sqlite_check(struct store *s, describe_fn *describe, problem_fn *tell, void
                   struct err *e)
 {
     struct sqlite_store *q = (struct sqlite_store *)s;
-    struct check k = {sqlite_reader_take(&q->readers, DEADLINE_NONE, e), describe, tell, arg,
-                      SLICE_NONE, NULL};
+    struct check k = {
+        sqlite_reader_take(&q->readers, DEADLINE_NONE, e), describe, tell, arg, SLICE_NONE, NULL};
 
     if (!k.c)
         return false;

@@ -108,10 +108,10 @@ bool sqlite_table_view(struct conn *c, int id, struct slice name, bool big, stru
 
     if (!view_name_free(c, name, &is_free, e))
         return false;
-    return !is_free || exec_format(c, e,
-                                   "CREATE VIEW \"%w\"(nkey,nvalue) AS SELECT " NKEY
-                                   ", v FROM %s WHERE tbl=%d",
-                                   arena_cstr(a, name), big ? "kvbig" : "kv", id);
+    return !is_free ||
+           exec_format(c, e,
+                       "CREATE VIEW \"%w\"(nkey,nvalue) AS SELECT " NKEY ", v FROM %s WHERE tbl=%d",
+                       arena_cstr(a, name), big ? "kvbig" : "kv", id);
 }
 
 static bool create_views(struct conn *c, struct err *e)
@@ -142,8 +142,9 @@ bool sqlite_schema_create(struct conn *c, bool bare, struct err *e)
                          TABLE_INFO[t].name, !bare && usually_made(t)))
             return false;
     }
-    return create_views(c, e) && exec_format(c, e, "PRAGMA application_id=%d; PRAGMA user_version=%d",
-                                             APPLICATION_ID, VERSION);
+    return create_views(c, e) &&
+           exec_format(c, e, "PRAGMA application_id=%d; PRAGMA user_version=%d", APPLICATION_ID,
+                       VERSION);
 }
 
 /* --- Older files --------------------------------------------------------------------------- */

@@ -193,7 +193,8 @@ struct store_ops {
                    describe_fn *describe, struct err *);
     /* The inventory anew from the certificates that are there; how many they are. */
     bool (*reindex)(struct store *, describe_fn *describe, uint64_t *certificates, struct err *);
-    /* Every problem that is found is told; false only when the check itself fails. */
+    /* Every problem that is found is told; false only when the check itself fails.  "note: …":
+     * worth knowing, no problem. */
     bool (*check)(struct store *, describe_fn *describe, problem_fn *, void *, struct err *);
     /* A consistent copy into a new file while others write. */
     bool (*backup)(struct store *, const char *path, struct err *);
@@ -224,15 +225,16 @@ struct store *store_sqlite_open_bare(const char *path, struct clock *clock,
                                      struct err *e) CHECKED;
 /*
  * Servers that several of our processes, and the reference, may share: its tables, keys and values.
- * STORE_DURABLE | STORE_SHARED.  A database that is missing is made when that is permitted.
+ * STORE_DURABLE | STORE_SHARED.  make: a database or table that is missing is made, when that is
+ * permitted; else the database has to be there, and a table that is missing has no rows.
  * source: docs/reference/storage.md; database: NULL or "", or instead of the one in source.
  * No error text repeats the source: there is a password in it.  A build without the client library
  * refuses with ERR_NOT_IMPLEMENTED.
  */
-struct store *store_mysql_open(const char *source, const char *database, struct clock *clock,
-                               struct err *e) CHECKED;
-struct store *store_postgresql_open(const char *source, const char *database, struct clock *clock,
-                                    struct err *e) CHECKED;
+struct store *store_mysql_open(const char *source, const char *database, bool make,
+                               struct clock *clock, struct err *e) CHECKED;
+struct store *store_postgresql_open(const char *source, const char *database, bool make,
+                                    struct clock *clock, struct err *e) CHECKED;
 /* What a configuration says about such a source, judged without connecting. */
 struct store_source {
     bool password;       /* one stands in it */
@@ -243,7 +245,7 @@ bool store_source_check(struct slice type, struct slice source, struct slice dat
                         struct store_source *out, struct err *e) CHECKED;
 /* store_mysql_open or store_postgresql_open, by type as above. */
 struct store *store_source_open(struct slice type, struct slice source, struct slice database,
-                                struct clock *clock, struct err *e) CHECKED;
+                                bool make, struct clock *clock, struct err *e) CHECKED;
 /* A wrapper for tests: fails the nth submit (from 1) in the way given, then passes through.
  * REFUSED: the first op that expects something; UNKNOWN: committed inside, but nobody knows.
  * Closes the inner store. */

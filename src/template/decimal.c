@@ -11,7 +11,7 @@
 
 #include "template/internal.h"
 
-#define DIGITS_MAX     8000u
+#define DIGITS_MAX      8000u
 #define QUOTIENT_DIGITS 16
 
 struct decimal {
@@ -33,7 +33,9 @@ static bool from_double(struct trun *run, double v, struct decimal *x)
 
     if (!isfinite(v))
         return run_fail(run, "Cannot create a Decimal from %s",
-                        isnan(v) ? "NaN" : v > 0 ? "+Inf" : "-Inf");
+                        isnan(v) ? "NaN"
+                        : v > 0  ? "+Inf"
+                                 : "-Inf");
     *x = (struct decimal){.negative = v < 0, .d = run_alloc(run, 32)};
     float_put(&b, fabs(v), 'e', -1);
     struct slice s = buf_slice(&b);
@@ -226,8 +228,7 @@ bool decimal_fold(struct trun *run, enum decimal_op op, const double *v, size_t 
         if (good && (op == DECIMAL_ADD || op == DECIMAL_SUB))
             good = add(run, sum, x, &next);
         else if (good)
-            good = op == DECIMAL_MUL ? multiply(run, &sum, &x, &next)
-                                     : divide(run, sum, x, &next);
+            good = op == DECIMAL_MUL ? multiply(run, &sum, &x, &next) : divide(run, sum, x, &next);
         if (!good)
             return false;
         sum = next;

@@ -26,7 +26,7 @@ struct tframe {
     size_t base;
 };
 
-/* --- Errors --------------------------------------------------------------------------------------- */
+/* --- Errors ---------------------------------------------------------------------------------- */
 
 /* "template: NAME:LINE:COLUMN: executing "NAME" at <EXPRESSION>: cause", told once. */
 static bool tell(struct trun *run, enum err_kind kind, const char *cause)
@@ -41,12 +41,11 @@ static bool tell(struct trun *run, enum err_kind kind, const char *cause)
         struct buf b = buf_new(run->a, sizeof(shown) - 5);
         template_place(run->t, run->at->pos, &line, &column);
         node_put(&b, run->at);
-        snprintf(shown, sizeof(shown), "%.*s%s", SLICE_ARG(buf_slice(&b)),
-                 b.failed ? "..." : "");
+        snprintf(shown, sizeof(shown), "%.*s%s", SLICE_ARG(buf_slice(&b)), b.failed ? "..." : "");
     }
     const char *name = run->def ? arena_cstr(run->a, run->def->name) : run->t->name;
-    return err_set(run->e, kind, "template: %s:%u:%u: executing \"%.60s\" at <%s>: %s", run->t->name,
-                   line, column, name, shown, cause);
+    return err_set(run->e, kind, "template: %s:%u:%u: executing \"%.60s\" at <%s>: %s",
+                   run->t->name, line, column, name, shown, cause);
 }
 
 bool exec_error(struct trun *run, const char *fmt, ...)
@@ -74,7 +73,7 @@ bool exec_cause(struct trun *run, const char *what)
     return tell(run, run->kind, cause);
 }
 
-/* --- Variables ---------------------------------------------------------------------------------------- */
+/* --- Variables ------------------------------------------------------------------------------- */
 
 bool variable_push(struct trun *run, struct slice name, struct tvalue value)
 {
@@ -102,7 +101,7 @@ bool variable_set(struct trun *run, struct slice name, struct tvalue value)
     return exec_error(run, "undefined variable: %.*s", SLICE_ARG(name));
 }
 
-/* --- Frames ---------------------------------------------------------------------------------------------- */
+/* --- Frames ---------------------------------------------------------------------------------- */
 
 static struct tframe *push(struct trun *run, enum frame_kind kind, const struct tnode *node,
                            const struct tvalue *dot, size_t mark)
@@ -142,7 +141,7 @@ static void jump(struct trun *run, bool leave)
         pop(run);
 }
 
-/* --- Actions ------------------------------------------------------------------------------------------------ */
+/* --- Actions --------------------------------------------------------------------------------- */
 
 static bool out_ok(struct trun *run)
 {
@@ -216,10 +215,7 @@ static bool run_range(struct trun *run, const struct tnode *n, const struct tval
 {
     struct tframe f = {.kind = FRAME_RANGE, .node = n, .dot = *dot, .mark = run->n_variables};
 
-    if (!eval_pipeline(run, dot, n->pipe, &f.over))
-        return false;
-    run->at = n;
-    if (!count_range(run, n, &f))
+    if (!eval_pipeline(run, dot, n->pipe, &f.over) || !count_range(run, n, &f))
         return false;
     if (!run_memory_ok(run))
         return exec_cause(run, NULL);

@@ -42,7 +42,7 @@ bool eval_pipeline(struct trun *run, const struct tvalue *dot, const struct tnod
     return true;
 }
 
-/* --- Parameters ---------------------------------------------------------------------------------- */
+/* --- Parameters ------------------------------------------------------------------------------ */
 
 static const char *parameter_name(char letter)
 {
@@ -50,9 +50,16 @@ static const char *parameter_name(char letter)
         char letter;
         const char *name;
     } NAMES[] = {
-        {'s', "string"},  {'i', "int"},       {'u', "uint32"},      {'f', "float64"},
-        {'b', "bool"},    {'t', "time.Time"}, {'d', "time.Duration"},
-        {'l', "[]interface {}"}, {'m', "map[string]interface {}"}, {'c', "sprig.certificate"},
+        {'s', "string"},
+        {'i', "int"},
+        {'u', "uint32"},
+        {'f', "float64"},
+        {'b', "bool"},
+        {'t', "time.Time"},
+        {'d', "time.Duration"},
+        {'l', "[]interface {}"},
+        {'m', "map[string]interface {}"},
+        {'c', "sprig.certificate"},
     };
 
     for (size_t i = 0; i < COUNT_OF(NAMES); i++)
@@ -118,8 +125,8 @@ static bool constant(struct trun *run, const struct tnode *n, struct tvalue *out
 {
     const struct tnumber *c = n->number;
     struct slice text = n->text;
-    bool rune = text.p[0] == '\'', hex = text.n > 2 && text.p[0] == '0' &&
-                                         (text.p[1] | 0x20) == 'x', mark = false;
+    bool rune = text.p[0] == '\'',
+         hex = text.n > 2 && text.p[0] == '0' && (text.p[1] | 0x20) == 'x', mark = false;
 
     run->at = n;
     for (size_t i = 0; i < text.n; i++) {
@@ -219,7 +226,7 @@ static bool eval_arg(struct trun *run, const struct tvalue *dot, char letter,
     return eval_operand(run, dot, n, out) && validate(run, letter, own, out);
 }
 
-/* --- Calls ---------------------------------------------------------------------------------------- */
+/* --- Calls ----------------------------------------------------------------------------------- */
 
 struct call {
     const char *name, *params;
@@ -257,7 +264,6 @@ static char letter_at(const char *params, size_t i)
 
 static bool collect(struct trun *run, const struct tvalue *dot, struct call *c)
 {
-    const struct tnode *at = run->at;
     size_t given, i = 0;
 
     if (!count_args(run, c, &given))
@@ -269,7 +275,6 @@ static bool collect(struct trun *run, const struct tvalue *dot, struct call *c)
     if (!c->final)
         return true;
     c->values[i] = *c->final;
-    run->at = at;
     return validate(run, letter_at(c->params, i), c->own, &c->values[i]);
 }
 
@@ -334,13 +339,13 @@ static bool eval_function(struct trun *run, const struct tvalue *dot, const stru
         return eval_logic(run, dot, f, args, final, out);
     if (!collect(run, dot, &c))
         return false;
-    run->at = at;
     if (call_function(run, f, &c, out) && run_step(run) && run_memory_ok(run))
         return true;
+    run->at = at;
     return exec_cause(run, f->name);
 }
 
-/* --- Fields and methods ----------------------------------------------------------------------------- */
+/* --- Fields and methods ---------------------------------------------------------------------- */
 
 static const struct tmethod *find_method(const struct ttype *t, struct slice name)
 {
@@ -369,10 +374,10 @@ static bool call_method(struct trun *run, const struct tvalue *dot, const struct
         return exec_error(run, "nil pointer evaluating %s.%s", self->type->name, m->name);
     if (!collect(run, dot, &c))
         return false;
-    run->at = at;
     *out = tvalue_none();
     if (m->call(run, self, c.values, out) && run_memory_ok(run))
         return true;
+    run->at = at;
     return exec_cause(run, m->name);
 }
 
@@ -402,8 +407,9 @@ static bool eval_field(struct trun *run, const struct tvalue *dot, struct slice 
         return exec_error(run, "can't evaluate field %.*s in type %s", SLICE_ARG(name),
                           value_type_name(&v));
     if (args || final)
-        return exec_error(run, f ? "%.*s has arguments but cannot be invoked as function"
-                                 : "%.*s is not a method but has arguments",
+        return exec_error(run,
+                          f ? "%.*s has arguments but cannot be invoked as function"
+                            : "%.*s is not a method but has arguments",
                           SLICE_ARG(name));
     if (f)
         return object_field(run, &v, f, out);
@@ -449,7 +455,6 @@ static bool eval_chain(struct trun *run, const struct tvalue *dot, const struct 
     } else if (n->kind == N_CHAIN) {
         if (!eval_operand(run, dot, n->pipe, &v))
             return false;
-        run->at = n;
     }
     for (; i + 1 < n->n_names; i++) {
         struct tvalue inner;
@@ -473,7 +478,6 @@ static bool eval_command(struct trun *run, const struct tvalue *dot, const struc
     case N_CHAIN:
         return eval_chain(run, dot, n, args, final, out);
     case N_PIPE:
-        run->at = n;
         return no_arguments(run, n, args, final) && eval_pipeline(run, dot, n, out);
     default:
         break;

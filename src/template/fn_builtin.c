@@ -1,7 +1,7 @@
 /* The language's own functions: comparison, logic, index, printing and escaping. */
 #include "template/internal.h"
 
-/* --- Logic and comparison ------------------------------------------------------------------------ */
+/* --- Logic and comparison -------------------------------------------------------------------- */
 
 static bool fn_logic(struct trun *run, const struct tvalue *args, size_t n, struct tvalue *out)
 {
@@ -49,8 +49,8 @@ static bool equal_other(struct trun *run, const struct tvalue *a, const struct t
                         bool *equal)
 {
     if (value_is_nil(a) || value_is_nil(b)) {
-        bool same_kind = is_missing(a) || is_missing(b) ||
-                         !strcmp(value_kind_name(a), value_kind_name(b));
+        bool same_kind =
+            is_missing(a) || is_missing(b) || !strcmp(value_kind_name(a), value_kind_name(b));
         if (!same_kind)
             return run_fail(run, "non-comparable types %s and %s", value_type_name(a),
                             value_type_name(b));
@@ -189,7 +189,7 @@ static bool fn_ge(struct trun *run, const struct tvalue *args, size_t n, struct 
     return true;
 }
 
-/* --- Containers --------------------------------------------------------------------------------------- */
+/* --- Containers ------------------------------------------------------------------------------ */
 
 static bool fn_len(struct trun *run, const struct tvalue *args, size_t n, struct tvalue *out)
 {
@@ -277,7 +277,7 @@ static bool fn_call(struct trun *run, const struct tvalue *args, size_t n, struc
     return run_fail(run, "non-function of type %s", value_type_name(&args[0]));
 }
 
-/* --- Printing ------------------------------------------------------------------------------------------ */
+/* --- Printing -------------------------------------------------------------------------------- */
 
 static bool fn_print(struct trun *run, const struct tvalue *args, size_t n, struct tvalue *out)
 {
@@ -297,16 +297,19 @@ static bool fn_printf(struct trun *run, const struct tvalue *args, size_t n, str
     return print_format(run, &b, args[0].text, args + 1, n - 1) && run_text(run, &b, out);
 }
 
-/* The arguments as one text: a single text as it is. */
+/* The arguments as one text: a single text as it is, nil as actions print it. */
 static bool joined(struct trun *run, const struct tvalue *args, size_t n, struct slice *text)
 {
-    struct tvalue v;
+    struct tvalue v, *shown;
 
     if (n == 1 && args[0].type == &TTYPE_TEXT) {
         *text = args[0].text;
         return true;
     }
-    if (!fn_print(run, args, n, &v))
+    shown = run_alloc(run, (n + 1) * sizeof(*shown));
+    for (size_t i = 0; i < n; i++)
+        shown[i] = is_missing(&args[i]) ? tvalue_text(SLICE("<no value>")) : args[i];
+    if (!fn_print(run, shown, n, &v))
         return false;
     *text = v.text;
     return true;
@@ -366,8 +369,8 @@ static bool fn_urlquery(struct trun *run, const struct tvalue *args, size_t n, s
         return false;
     for (size_t i = 0; i < s.n; i++) {
         uint8_t c = s.p[i];
-        bool plain = (c < 0x80 && (rune_is_letter(c) || rune_is_digit(c))) ||
-                     (c && strchr("-_.~", c));
+        bool plain =
+            (c < 0x80 && (rune_is_letter(c) || rune_is_digit(c))) || (c && strchr("-_.~", c));
         if (plain || c == ' ') {
             buf_byte(&b, c == ' ' ? '+' : c);
             continue;

@@ -7,16 +7,21 @@
 #define AES_BLOCK 16u
 #define AES_KEY   32u
 
-/* --- Base 64 and 32 ---------------------------------------------------------------------------------- */
+/* --- Base 64 and 32 -------------------------------------------------------------------------- */
 
 struct codec {
     const char *alphabet, *name;
     size_t group; /* characters that make whole bytes */
     unsigned bits;
+    bool (*padding)(struct slice s, size_t at, size_t have, size_t *bad);
 };
+static bool base64_padding(struct slice s, size_t at, size_t have, size_t *bad);
+static bool base32_padding(struct slice s, size_t at, size_t have, size_t *bad);
 static const struct codec BASE64 = {
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", "base64", 4, 6};
-static const struct codec BASE32 = {"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "base32", 8, 5};
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", "base64", 4, 6,
+    base64_padding};
+static const struct codec BASE32 = {"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "base32", 8, 5,
+                                    base32_padding};
 
 static struct slice without_newlines(struct trun *run, struct slice s)
 {
@@ -42,29 +47,48 @@ static void put_bits(struct buf *b, const uint8_t *values, size_t n, unsigned bi
         buf_byte(b, (uint8_t)(all >> (have - 8)));
 }
 
-/* What follows the first '=' at s.p[at], of which `have` characters of the group are known. */
-static bool padding_fits(const struct codec *c, struct slice s, size_t at, size_t have,
-                         size_t *bad)
+static bool is_newline(struct slice s, size_t at)
 {
-    size_t want = c->group - have;
+    return at < s.n && (s.p[at] == '\n' || s.p[at] == '\r');
+}
+
+static size_t skip_newlines(struct slice s, size_t at)
+{
+    while (is_newline(s, at))
+        at++;
+    return at;
+}
+
+/* What follows the first '=' at s.p[at], of which `have` characters of the group are known. */
+static bool base64_padding(struct slice s, size_t at, size_t have, size_t *bad)
+{
+    *bad = at++;
+    if (have < 2)
+        return false;
+    if (have == 2) {
+        at = skip_newlines(s, at);
+        if (at == s.n)
+            return *bad = s.n, false;
+        if (s.p[at++] != '=')
+            return *bad = at - 2, false;
+    }
+    *bad = skip_newlines(s, at);
+    return *bad == s.n;
+}
+
+static bool base32_padding(struct slice s, size_t at, size_t have, size_t *bad)
+{
+    size_t want = 8 - have;
 
     *bad = at;
-    if (c == &BASE64) {
-        if (have < 2)
-            return false;
-        if (want == 2 && (at + 1 >= s.n || s.p[at + 1] != '='))
-            return *bad = at + 1 >= s.n ? s.n : at, false;
-        *bad = at + want;
-        return at + want == s.n;
-    }
-    if (have < 2)
+    if (have < 2 || s.n - at > 8)
         return false;
     if (s.n - at < want)
         return *bad = s.n, false;
     for (size_t k = 1; k < want; k++)
         if (s.p[at + k] != '=')
             return *bad = at + k - 1, false;
-    return have != 1 && have != 3 && have != 6;
+    return have != 3 && have != 6;
 }
 
 /* False: *bad is where it does not decode. */
@@ -75,8 +99,10 @@ static bool decode(const struct codec *c, struct slice s, struct buf *b, size_t 
 
     for (size_t i = 0; i < s.n; i++) {
         const char *at = s.p[i] ? strchr(c->alphabet, s.p[i]) : NULL;
+        if (is_newline(s, i))
+            continue;
         if (!at && s.p[i] == '=') {
-            if (!padding_fits(c, s, i, have, bad))
+            if (!c->padding(s, i, have, bad))
                 return false;
             put_bits(b, values, have, c->bits);
             return true;
@@ -93,13 +119,13 @@ static bool decode(const struct codec *c, struct slice s, struct buf *b, size_t 
     return have == 0;
 }
 
-static bool decode_text(struct trun *run, const struct codec *c, struct slice s,
-                        struct tvalue *out)
+static bool decode_text(struct trun *run, const struct codec *c, struct slice s, struct tvalue *out)
 {
     struct buf b = run_buf(run);
     size_t bad = 0;
 
-    if (decode(c, without_newlines(run, s), &b, &bad))
+    /* Base 32 drops newlines first, base 64 counts them when it tells a place. */
+    if (decode(c, c == &BASE32 ? without_newlines(run, s) : s, &b, &bad))
         return run_text(run, &b, out);
     *out = tvalue_text(arena_format(run->a, "illegal %s data at input byte %zu", c->name, bad));
     return true;
@@ -144,7 +170,7 @@ static bool fn_b32dec(struct trun *run, const struct tvalue *args, size_t n, str
     return decode_text(run, &BASE32, args[0].text, out);
 }
 
-/* --- Digests -------------------------------------------------------------------------------------------- */
+/* --- Digests --------------------------------------------------------------------------------- */
 
 static bool digest(struct trun *run, enum digest d, struct slice s, struct tvalue *out)
 {
@@ -187,7 +213,7 @@ static bool fn_adler32(struct trun *run, const struct tvalue *args, size_t n, st
     return true;
 }
 
-/* --- AES -------------------------------------------------------------------------------------------------- */
+/* --- AES ------------------------------------------------------------------------------------- */
 
 static struct slice aes_key(struct trun *run, struct slice password)
 {
@@ -210,6 +236,7 @@ static bool fn_encrypt_aes(struct trun *run, const struct tvalue *args, size_t n
     if (!args[1].text.n)
         return true;
     run->rng->fill(run->rng, iv, sizeof(iv));
+    run->memory += 2 * args[1].text.n;
     if (!aes_cbc_seal(run->a, aes_key(run, args[0].text), slice_of(iv, sizeof(iv)), args[1].text,
                       &sealed, &e))
         return run_fail(run, "%s", e.text);
@@ -221,8 +248,8 @@ static bool fn_encrypt_aes(struct trun *run, const struct tvalue *args, size_t n
 
 /* The last byte says how much to cut, and nobody looks at the other bytes of the padding; so one
  * more block is sealed behind the text that opens to valid padding, whatever stands before it. */
-static bool open_unpadded(struct trun *run, struct slice key, struct slice all,
-                          struct slice *plain, struct err *e)
+static bool open_unpadded(struct trun *run, struct slice key, struct slice all, struct slice *plain,
+                          struct err *e)
 {
     struct buf b = run_buf(run);
     struct slice last = slice_from(all, all.n - AES_BLOCK), extra;
@@ -231,8 +258,8 @@ static bool open_unpadded(struct trun *run, struct slice key, struct slice all,
         return false;
     buf_put(&b, slice_from(all, AES_BLOCK));
     buf_put(&b, extra);
-    return run_buf_done(run, &b) && aes_cbc_open(run->a, key, slice_sub(all, 0, AES_BLOCK),
-                                                 buf_slice(&b), plain, e);
+    return run_buf_done(run, &b) &&
+           aes_cbc_open(run->a, key, slice_sub(all, 0, AES_BLOCK), buf_slice(&b), plain, e);
 }
 
 static bool fn_decrypt_aes(struct trun *run, const struct tvalue *args, size_t n,
@@ -247,9 +274,10 @@ static bool fn_decrypt_aes(struct trun *run, const struct tvalue *args, size_t n
     *out = tvalue_text(SLICE(""));
     if (!args[1].text.n)
         return true;
-    if (!decode(&BASE64, without_newlines(run, args[1].text), &b, &bad))
+    if (!decode(&BASE64, args[1].text, &b, &bad))
         return run_fail(run, "illegal base64 data at input byte %zu", bad);
     all = buf_slice(&b);
+    run->memory += 2 * all.n;
     if (all.n < 2 * AES_BLOCK || all.n % AES_BLOCK)
         return run_fail(run, "the text is not an IV and whole blocks");
     if (!open_unpadded(run, aes_key(run, args[0].text), all, &plain, &e))

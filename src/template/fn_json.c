@@ -21,7 +21,7 @@ static bool decode(struct trun *run, struct slice s, struct tvalue *out, struct 
 {
     struct json *v = json_read(run->a, s, &RULES, NULL, e);
 
-    run->memory += 40 * s.n;
+    run->memory += 100 * s.n;
     if (!v)
         return false;
     if (!numbers_fit(v))
@@ -110,7 +110,7 @@ static const struct tfunc FUNCTIONS[] = {
 };
 const struct function_table FUNCTIONS_JSON = {FUNCTIONS, COUNT_OF(FUNCTIONS)};
 
-/* --- Reflection --------------------------------------------------------------------------------------- */
+/* --- Reflection ------------------------------------------------------------------------------ */
 
 static bool fn_type_of(struct trun *run, const struct tvalue *args, size_t n, struct tvalue *out)
 {
@@ -152,13 +152,13 @@ static bool fn_kind_is(struct trun *run, const struct tvalue *args, size_t n, st
 }
 
 static const struct tfunc REFLECTION[] = {
-    {"typeOf", "a", fn_type_of, 0},   {"kindOf", "a", fn_kind_of, 0},
-    {"typeIs", "sa", fn_type_is, 0},  {"typeIsLike", "sa", fn_type_is_like, 0},
+    {"typeOf", "a", fn_type_of, 0},  {"kindOf", "a", fn_kind_of, 0},
+    {"typeIs", "sa", fn_type_is, 0}, {"typeIsLike", "sa", fn_type_is_like, 0},
     {"kindIs", "sa", fn_kind_is, 0},
 };
 const struct function_table FUNCTIONS_REFLECT = {REFLECTION, COUNT_OF(REFLECTION)};
 
-/* --- Texts of values ------------------------------------------------------------------------------------ */
+/* --- Texts of values ------------------------------------------------------------------------- */
 
 bool value_text(struct trun *run, const struct tvalue *v, struct slice *text)
 {

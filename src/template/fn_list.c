@@ -26,8 +26,8 @@ static bool made(struct trun *run, const struct tlist_maker *m, struct tvalue *o
     return true;
 }
 
-static bool contains(struct trun *run, const struct tvalue *items, size_t n,
-                     const struct tvalue *v, bool *found)
+static bool contains(struct trun *run, const struct tvalue *items, size_t n, const struct tvalue *v,
+                     bool *found)
 {
     *found = false;
     for (size_t i = 0; i < n && !*found; i++)
@@ -146,8 +146,7 @@ static bool fn_uniq(struct trun *run, const struct tvalue *args, size_t n, struc
         return false;
     for (size_t i = 0; i < value_count(&args[0]); i++) {
         struct tvalue item = value_item(&args[0], i);
-        if (!contains(run, m.items, m.n, &item, &known) ||
-            (!known && !list_add(run, &m, item)))
+        if (!contains(run, m.items, m.n, &item, &known) || (!known && !list_add(run, &m, item)))
             return false;
     }
     return made(run, &m, out);

@@ -145,7 +145,7 @@ static bool fn_dig(struct trun *run, const struct tvalue *args, size_t n, struct
     return true;
 }
 
-/* --- Merging ------------------------------------------------------------------------------------------ */
+/* --- Merging --------------------------------------------------------------------------------- */
 
 static bool put(struct trun *run, struct tvalue *to, struct slice name, const struct tvalue *v)
 {
@@ -175,13 +175,15 @@ static bool merge(struct trun *run, struct tvalue *to, const struct tvalue *from
                 return false;
             continue;
         }
-        bool keep = there && !value_empty(there);
-        if (keep && m->value->kind == T_MAP && there->kind == T_MAP) {
+        bool both = there && there->kind == T_MAP && there->map && m->value->kind == T_MAP;
+        if (both) {
             struct tvalue inner = *there;
             if (!merge(run, &inner, m->value, overwrite, depth + 1))
                 return false;
-            continue;
         }
+        bool keep = there && !value_empty(there);
+        if (both && keep)
+            continue;
         if ((overwrite || !keep) && !put(run, to, m->name, m->value))
             return false;
     }
@@ -210,7 +212,7 @@ static bool fn_overwrite(struct trun *run, const struct tvalue *args, size_t n, 
     return merge_all(run, args, n, true, out);
 }
 
-/* --- Copies and defaults --------------------------------------------------------------------------------- */
+/* --- Copies and defaults --------------------------------------------------------------------- */
 
 static bool copy(struct trun *run, const struct tvalue *v, struct tvalue *out, unsigned depth)
 {
@@ -239,11 +241,12 @@ static bool copy(struct trun *run, const struct tvalue *v, struct tvalue *out, u
 static bool fn_deep_copy(struct trun *run, const struct tvalue *args, size_t n, struct tvalue *out)
 {
     (void)n;
+    if (args[0].kind == T_NIL)
+        return run_fail(run, "cannot copy nil");
     return copy(run, &args[0], out, 0);
 }
 
-static bool fn_deep_equal(struct trun *run, const struct tvalue *args, size_t n,
-                          struct tvalue *out)
+static bool fn_deep_equal(struct trun *run, const struct tvalue *args, size_t n, struct tvalue *out)
 {
     bool equal;
 

@@ -34,8 +34,7 @@ static bool fn_atoi(struct trun *run, const struct tvalue *args, size_t n, struc
     return true;
 }
 
-static bool fn_to_decimal(struct trun *run, const struct tvalue *args, size_t n,
-                          struct tvalue *out)
+static bool fn_to_decimal(struct trun *run, const struct tvalue *args, size_t n, struct tvalue *out)
 {
     struct buf b = run_buf(run);
     int64_t i;
@@ -74,8 +73,8 @@ static bool fn_add1(struct trun *run, const struct tvalue *args, size_t n, struc
 static bool fn_sub(struct trun *run, const struct tvalue *args, size_t n, struct tvalue *out)
 {
     (void)run, (void)n;
-    *out = tvalue_int64((int64_t)((uint64_t)value_to_int(&args[0]) -
-                                  (uint64_t)value_to_int(&args[1])));
+    *out = tvalue_int64(
+        (int64_t)((uint64_t)value_to_int(&args[0]) - (uint64_t)value_to_int(&args[1])));
     return true;
 }
 
@@ -138,11 +137,10 @@ static bool fn_min(struct trun *run, const struct tvalue *args, size_t n, struct
     return true;
 }
 
-/* --- Rows of numbers --------------------------------------------------------------------------------- */
+/* --- Rows of numbers ------------------------------------------------------------------------- */
 
 /* start, start + step, … before stop; nothing when step leads away from it. */
-static bool row(struct trun *run, int64_t start, int64_t stop, int64_t step,
-                struct tlist_maker *m)
+static bool row(struct trun *run, int64_t start, int64_t stop, int64_t step, struct tlist_maker *m)
 {
     if (stop < start ? step >= 0 : step <= 0)
         return true;
@@ -172,8 +170,7 @@ static bool fn_until(struct trun *run, const struct tvalue *args, size_t n, stru
     return row_list(run, 0, args[0].i, args[0].i < 0 ? -1 : 1, out);
 }
 
-static bool fn_until_step(struct trun *run, const struct tvalue *args, size_t n,
-                          struct tvalue *out)
+static bool fn_until_step(struct trun *run, const struct tvalue *args, size_t n, struct tvalue *out)
 {
     (void)n;
     return row_list(run, args[0].i, args[1].i, args[2].i, out);

@@ -1,11 +1,11 @@
 /*
- * Password hashes, which burn time and memory by design, and what is handed in: names from DNS, keys
- * and certificates.  All of it is off unless the options allow it.
+ * Password hashes, which burn time and memory by design, and what is handed in: names from DNS,
+ * keys and certificates.  All of it is off unless the options allow it.
  */
 #include <crypt.h>
 
 #include "base/encode.h"
-#include "crypto/cipher_internal.h"
+#include "crypto/cipher.h"
 #include "crypto/digest.h"
 #include "template/internal.h"
 
@@ -72,7 +72,7 @@ static bool fn_htpasswd(struct trun *run, const struct tvalue *args, size_t n, s
     return run_text(run, &b, out);
 }
 
-/* --- Master passwords ------------------------------------------------------------------------------------ */
+/* --- Master passwords ------------------------------------------------------------------------ */
 
 #define SEED_NAME "com.lyndir.masterpassword"
 
@@ -82,7 +82,9 @@ static const struct {
     size_t n;
 } TYPES[] = {
 #define TYPE(name, ...)                                                                            \
-    {name, (const char *const[]){__VA_ARGS__}, COUNT_OF(((const char *const[]){__VA_ARGS__}))}
+    {                                                                                              \
+        name, (const char *const[]){__VA_ARGS__}, COUNT_OF(((const char *const[]){__VA_ARGS__}))   \
+    }
     TYPE("maximum", "anoxxxxxxxxxxxxxxxxx", "axxxxxxxxxxxxxxxxxno"),
     TYPE("long", "CvcvnoCvcvCvcv", "CvcvCvcvnoCvcv", "CvcvCvcvCvcvno", "CvccnoCvcvCvcv",
          "CvccCvcvnoCvcv", "CvccCvcvCvcvno", "CvcvnoCvccCvcv", "CvcvCvccnoCvcv", "CvcvCvccCvcvno",
@@ -106,10 +108,14 @@ static const char *letters_of(char c)
         char letter;
         const char *set;
     } SETS[] = {
-        {'V', VOWELS},      {'C', CONSONANTS},
-        {'v', "aeiou"},     {'c', "bcdfghjklmnpqrstvwxyz"},
-        {'a', ALL},         {'n', "0123456789"},
-        {'o', "@&%?,=[]_:-+*$#!'^~;()/."}, {'x', ALL "0123456789!@#$%^&*()"},
+        {'V', VOWELS},
+        {'C', CONSONANTS},
+        {'v', "aeiou"},
+        {'c', "bcdfghjklmnpqrstvwxyz"},
+        {'a', ALL},
+        {'n', "0123456789"},
+        {'o', "@&%?,=[]_:-+*$#!'^~;()/."},
+        {'x', ALL "0123456789!@#$%^&*()"},
     };
 
     for (size_t i = 0; i < COUNT_OF(SETS); i++)
@@ -164,7 +170,7 @@ static const struct tfunc FUNCTIONS[] = {
 };
 const struct function_table FUNCTIONS_PASSWORD = {FUNCTIONS, COUNT_OF(FUNCTIONS)};
 
-/* --- What is handed in -------------------------------------------------------------------------------------- */
+/* --- What is handed in ----------------------------------------------------------------------- */
 
 struct certificate {
     struct slice cert, key;

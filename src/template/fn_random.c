@@ -36,8 +36,7 @@ static bool fn_numeric(struct trun *run, const struct tvalue *args, size_t n, st
 static bool fn_ascii(struct trun *run, const struct tvalue *args, size_t n, struct tvalue *out)
 {
     (void)n;
-    return from_set(run, args[0].i,
-                    LETTERS DIGITS " !\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~", out);
+    return from_set(run, args[0].i, LETTERS DIGITS " !\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~", out);
 }
 
 static bool fn_rand_int(struct trun *run, const struct tvalue *args, size_t n, struct tvalue *out)
@@ -47,13 +46,12 @@ static bool fn_rand_int(struct trun *run, const struct tvalue *args, size_t n, s
     (void)n;
     if (below <= least)
         return run_fail(run, "invalid argument to Intn");
-    *out = tvalue_int((int64_t)((uint64_t)least +
-                                run_random(run, (uint64_t)below - (uint64_t)least)));
+    *out =
+        tvalue_int((int64_t)((uint64_t)least + run_random(run, (uint64_t)below - (uint64_t)least)));
     return true;
 }
 
-static bool fn_rand_bytes(struct trun *run, const struct tvalue *args, size_t n,
-                          struct tvalue *out)
+static bool fn_rand_bytes(struct trun *run, const struct tvalue *args, size_t n, struct tvalue *out)
 {
     struct buf bytes = run_buf(run), b;
     uint8_t *to;

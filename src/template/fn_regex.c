@@ -6,8 +6,8 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#include "template/regex.h"
 #include "json/utf8.h"
-#include "template/internal.h"
 
 #define MATCH_STEPS  1000000u
 #define MATCH_MEMORY 20480u /* KiB */
@@ -75,11 +75,12 @@ static const char *compile(struct matcher *m, struct trun *run, struct slice re)
     int code;
 
     *m = (struct matcher){.run = run};
+    run->memory += 8192 + 16 * re.n; /* the reader's */
     if (!regex_translate(run->a, re, &m->re, &why))
         return why;
-    m->code = pcre2_compile(m->re.pattern.p, m->re.pattern.n,
-                            PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C | PCRE2_NEVER_UCP, &code, &at,
-                            NULL);
+    m->code =
+        pcre2_compile(m->re.pattern.p, m->re.pattern.n,
+                      PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C | PCRE2_NEVER_UCP, &code, &at, NULL);
     if (!m->code) {
         pcre2_get_error_message(code, text, sizeof(text));
         return arena_printf(run->a, "%s", (const char *)text);
@@ -141,10 +142,9 @@ static struct slice matched(const struct matcher *m)
     return slice_sub(m->s, m->at[0], m->at[1] - m->at[0]);
 }
 
-/* --- Match and find --------------------------------------------------------------------------------------- */
+/* --- Match and find -------------------------------------------------------------------------- */
 
-static bool fn_must_match(struct trun *run, const struct tvalue *args, size_t n,
-                          struct tvalue *out)
+static bool fn_must_match(struct trun *run, const struct tvalue *args, size_t n, struct tvalue *out)
 {
     struct matcher m;
     bool found;
@@ -186,8 +186,8 @@ static bool fn_find(struct trun *run, const struct tvalue *args, size_t n, struc
 
 /* Calls take for each match, at most `most` times (negative: all).  An empty match right behind
  * another one does not count. */
-static bool each_match(struct matcher *m, int64_t most,
-                       bool (*take)(struct matcher *m, void *user), void *user)
+static bool each_match(struct matcher *m, int64_t most, bool (*take)(struct matcher *m, void *user),
+                       void *user)
 {
     size_t at = 0, before = SIZE_MAX;
     int64_t taken = 0;
@@ -234,7 +234,7 @@ static bool fn_find_all(struct trun *run, const struct tvalue *args, size_t n, s
     return good;
 }
 
-/* --- Splitting -------------------------------------------------------------------------------------------- */
+/* --- Splitting ------------------------------------------------------------------------------- */
 
 struct splitting {
     struct tlist_maker list;
@@ -275,7 +275,7 @@ static bool fn_split(struct trun *run, const struct tvalue *args, size_t n, stru
     return good;
 }
 
-/* --- Replacing ---------------------------------------------------------------------------------------------- */
+/* --- Replacing ------------------------------------------------------------------------------- */
 
 static bool is_name(uint32_t r)
 {
@@ -319,8 +319,8 @@ static void put_group(const struct matcher *m, struct buf *b, struct slice name)
             group = (size_t)number;
     } else {
         for (size_t i = 1; i <= m->re.groups && group == SIZE_MAX; i++)
-            if (m->re.names[i].p && slice_eq(m->re.names[i], name))
-                group = i;
+            if (m->re.names[i].p && slice_eq(m->re.names[i], name) && m->at[2 * i] != SIZE_MAX)
+                group = i; /* of several with that name the first that matched */
     }
     if (group == SIZE_MAX || m->at[2 * group] == SIZE_MAX)
         return;
@@ -404,8 +404,7 @@ static bool fn_replace_literal(struct trun *run, const struct tvalue *args, size
     return replace_all(run, args, true, out);
 }
 
-static bool fn_quote_meta(struct trun *run, const struct tvalue *args, size_t n,
-                          struct tvalue *out)
+static bool fn_quote_meta(struct trun *run, const struct tvalue *args, size_t n, struct tvalue *out)
 {
     struct slice s = args[0].text;
     struct buf b = run_buf(run);

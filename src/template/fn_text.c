@@ -8,7 +8,7 @@ static struct tvalue texts(struct trun *run, const struct tlist_maker *m)
     return list_made(run, m, &TTYPE_TEXTS);
 }
 
-/* --- Trimming and cutting ----------------------------------------------------------------------------- */
+/* --- Trimming and cutting -------------------------------------------------------------------- */
 
 static bool fn_trim(struct trun *run, const struct tvalue *args, size_t n, struct tvalue *out)
 {
@@ -127,7 +127,7 @@ static bool fn_repeat(struct trun *run, const struct tvalue *args, size_t n, str
     return run_text(run, &b, out);
 }
 
-/* --- Questions ------------------------------------------------------------------------------------------- */
+/* --- Questions ------------------------------------------------------------------------------- */
 
 static bool fn_contains(struct trun *run, const struct tvalue *args, size_t n, struct tvalue *out)
 {
@@ -138,23 +138,21 @@ static bool fn_contains(struct trun *run, const struct tvalue *args, size_t n, s
     return true;
 }
 
-static bool fn_has_prefix(struct trun *run, const struct tvalue *args, size_t n,
-                          struct tvalue *out)
+static bool fn_has_prefix(struct trun *run, const struct tvalue *args, size_t n, struct tvalue *out)
 {
     (void)run, (void)n;
     *out = tvalue_bool(starts(args[1].text, args[0].text));
     return true;
 }
 
-static bool fn_has_suffix(struct trun *run, const struct tvalue *args, size_t n,
-                          struct tvalue *out)
+static bool fn_has_suffix(struct trun *run, const struct tvalue *args, size_t n, struct tvalue *out)
 {
     (void)run, (void)n;
     *out = tvalue_bool(ends(args[1].text, args[0].text));
     return true;
 }
 
-/* --- Quoting and joining ------------------------------------------------------------------------------------ */
+/* --- Quoting and joining --------------------------------------------------------------------- */
 
 static bool fn_quote(struct trun *run, const struct tvalue *args, size_t n, struct tvalue *out)
 {
@@ -311,8 +309,7 @@ static bool to_texts(struct trun *run, const struct tvalue *v, struct tlist_make
     return true;
 }
 
-static bool fn_to_strings(struct trun *run, const struct tvalue *args, size_t n,
-                          struct tvalue *out)
+static bool fn_to_strings(struct trun *run, const struct tvalue *args, size_t n, struct tvalue *out)
 {
     struct tlist_maker m = {0};
 
@@ -329,8 +326,7 @@ static int by_bytes(const void *a, const void *b)
     return slice_cmp(left->text, right->text);
 }
 
-static bool fn_sort_alpha(struct trun *run, const struct tvalue *args, size_t n,
-                          struct tvalue *out)
+static bool fn_sort_alpha(struct trun *run, const struct tvalue *args, size_t n, struct tvalue *out)
 {
     struct tlist_maker m = {0};
 
@@ -363,7 +359,7 @@ static bool fn_join(struct trun *run, const struct tvalue *args, size_t n, struc
     return run_text(run, &b, out);
 }
 
-/* --- Splitting ---------------------------------------------------------------------------------------------- */
+/* --- Splitting ------------------------------------------------------------------------------- */
 
 /* At most `most` parts (negative: all). An empty separator splits into runes. */
 static bool split(struct trun *run, struct slice sep, struct slice s, int64_t most,
@@ -420,8 +416,7 @@ static bool fn_splitn(struct trun *run, const struct tvalue *args, size_t n, str
     return split_map(run, args[0].text, args[2].text, args[1].i, out);
 }
 
-static bool fn_split_list(struct trun *run, const struct tvalue *args, size_t n,
-                          struct tvalue *out)
+static bool fn_split_list(struct trun *run, const struct tvalue *args, size_t n, struct tvalue *out)
 {
     struct tlist_maker m = {0};
 

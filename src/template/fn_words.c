@@ -1,7 +1,7 @@
 /* Functions on words and letters: case, abbreviations, wrapping. */
 #include "template/internal.h"
 
-/* --- Case ------------------------------------------------------------------------------------------ */
+/* --- Case ------------------------------------------------------------------------------------ */
 
 static bool map_runes(struct trun *run, struct slice s, uint32_t (*map)(uint32_t),
                       struct tvalue *out)
@@ -118,7 +118,7 @@ static bool fn_camelcase(struct trun *run, const struct tvalue *args, size_t n, 
     return run_text(run, &b, out);
 }
 
-/* --- Letters ----------------------------------------------------------------------------------------- */
+/* --- Letters --------------------------------------------------------------------------------- */
 
 /* Byte by byte, as the reference does: what is beyond ASCII comes out as Latin-1 read as runes. */
 static bool fn_nospace(struct trun *run, const struct tvalue *args, size_t n, struct tvalue *out)
@@ -194,8 +194,7 @@ static bool fn_abbrev(struct trun *run, const struct tvalue *args, size_t n, str
     return run_text(run, &b, out);
 }
 
-static bool fn_abbrevboth(struct trun *run, const struct tvalue *args, size_t n,
-                          struct tvalue *out)
+static bool fn_abbrevboth(struct trun *run, const struct tvalue *args, size_t n, struct tvalue *out)
 {
     int64_t left = args[0].i, right = args[1].i;
     struct buf b = run_buf(run);
@@ -209,7 +208,7 @@ static bool fn_abbrevboth(struct trun *run, const struct tvalue *args, size_t n,
     return run_text(run, &b, out);
 }
 
-/* --- Wrapping ------------------------------------------------------------------------------------------ */
+/* --- Wrapping -------------------------------------------------------------------------------- */
 
 /* Where the line that begins at `at` ends, and where the next one begins; long: words that do not
  * fit are broken. */
@@ -267,19 +266,12 @@ static bool fn_wrap_with(struct trun *run, const struct tvalue *args, size_t n, 
 }
 
 static const struct tfunc FUNCTIONS[] = {
-    {"upper", "s", fn_upper, 0},
-    {"lower", "s", fn_lower, 0},
-    {"title", "s", fn_title, 0},
-    {"untitle", "s", fn_untitle, 0},
-    {"swapcase", "s", fn_swapcase, 0},
-    {"snakecase", "s", fn_snakecase, 0},
-    {"kebabcase", "s", fn_kebabcase, 0},
-    {"camelcase", "s", fn_camelcase, 0},
-    {"nospace", "s", fn_nospace, 0},
-    {"initials", "s", fn_initials, 0},
-    {"abbrev", "is", fn_abbrev, 0},
-    {"abbrevboth", "iis", fn_abbrevboth, 0},
-    {"wrap", "is", fn_wrap, 0},
-    {"wrapWith", "iss", fn_wrap_with, 0},
+    {"upper", "s", fn_upper, 0},         {"lower", "s", fn_lower, 0},
+    {"title", "s", fn_title, 0},         {"untitle", "s", fn_untitle, 0},
+    {"swapcase", "s", fn_swapcase, 0},   {"snakecase", "s", fn_snakecase, 0},
+    {"kebabcase", "s", fn_kebabcase, 0}, {"camelcase", "s", fn_camelcase, 0},
+    {"nospace", "s", fn_nospace, 0},     {"initials", "s", fn_initials, 0},
+    {"abbrev", "is", fn_abbrev, 0},      {"abbrevboth", "iis", fn_abbrevboth, 0},
+    {"wrap", "is", fn_wrap, 0},          {"wrapWith", "iss", fn_wrap_with, 0},
 };
 const struct function_table FUNCTIONS_WORDS = {FUNCTIONS, COUNT_OF(FUNCTIONS)};

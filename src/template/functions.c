@@ -1,14 +1,15 @@
-/* Finding a function by name: one sorted index over the tables of all files. */
+/* Finding a function by name: one sorted index over the tables of all files; and which are allowed.
+ */
 #include <pthread.h>
 #include <stdlib.h>
 
 #include "template/internal.h"
 
 static const struct function_table *const TABLES[] = {
-    &FUNCTIONS_BUILTIN, &FUNCTIONS_RANDOM, &FUNCTIONS_TEXT,     &FUNCTIONS_WORDS, &FUNCTIONS_NUMBER,  &FUNCTIONS_FLOAT,
-    &FUNCTIONS_LIST,    &FUNCTIONS_MAP,      &FUNCTIONS_JSON,  &FUNCTIONS_ENCODE,  &FUNCTIONS_PASSWORD,
-    &FUNCTIONS_HOOKS,   &FUNCTIONS_REFLECT,  &FUNCTIONS_REGEX, &FUNCTIONS_SEMVER,  &FUNCTIONS_URL,
-    &FUNCTIONS_TIME,    &FUNCTIONS_DATE,     &FUNCTIONS_ASN1,
+    &FUNCTIONS_BUILTIN,  &FUNCTIONS_RANDOM, &FUNCTIONS_TEXT,    &FUNCTIONS_WORDS, &FUNCTIONS_NUMBER,
+    &FUNCTIONS_FLOAT,    &FUNCTIONS_LIST,   &FUNCTIONS_MAP,     &FUNCTIONS_JSON,  &FUNCTIONS_ENCODE,
+    &FUNCTIONS_PASSWORD, &FUNCTIONS_HOOKS,  &FUNCTIONS_REFLECT, &FUNCTIONS_REGEX, &FUNCTIONS_SEMVER,
+    &FUNCTIONS_URL,      &FUNCTIONS_TIME,   &FUNCTIONS_DATE,    &FUNCTIONS_ASN1,
 };
 
 #define FUNCTIONS_MAX 400u
@@ -65,4 +66,19 @@ bool template_function_is_off(struct slice name)
 {
     const struct tfunc *f = find(name);
     return f && (f->flags & FUNCTION_OFF);
+}
+
+void template_options_copy(struct arena *a, struct template *t, const struct template_options *o)
+{
+    const char **allow;
+
+    if (!o)
+        return;
+    t->options = *o;
+    allow = arena_array(a, o->n_allow + 1, sizeof(*allow));
+    for (size_t i = 0; i < o->n_allow; i++)
+        allow[i] = arena_cstr(a, slice_text(o->allow[i]));
+    t->allow = allow;
+    if (o->local_zone)
+        t->options.local_zone = arena_cstr(a, slice_text(o->local_zone));
 }

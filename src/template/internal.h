@@ -12,7 +12,7 @@
 
 #include "template/template.h"
 
-/* --- The tree (parse.c) --------------------------------------------------------------------- */
+/* --- The tree (parse.c) ---------------------------------------------------------------------- */
 
 enum tnode_kind {
     N_TEXT,
@@ -52,12 +52,12 @@ struct tnode {
     enum tnode_kind kind;
     uint32_t pos; /* offset in the text */
     struct tnode *next;
-    struct slice text;      /* TEXT, FUNCTION and TEMPLATE: name; STRING: value; NUMBER: as written */
-    struct slice quoted;    /* STRING: as written */
-    struct slice *names;    /* FIELD, CHAIN: a.b.c; VARIABLE: "$x" first; PIPE: variables it sets */
+    struct slice text;   /* TEXT, FUNCTION and TEMPLATE: name; STRING: value; NUMBER: as written */
+    struct slice quoted; /* STRING: as written */
+    struct slice *names; /* FIELD, CHAIN: a.b.c; VARIABLE: "$x" first; PIPE: variables it sets */
     size_t n_names;
-    struct tnode *pipe;     /* of ACTION, IF, RANGE, WITH, TEMPLATE; CHAIN: what is looked into */
-    struct tnode *first;    /* LIST: nodes; PIPE: commands; COMMAND: operands */
+    struct tnode *pipe;  /* of ACTION, IF, RANGE, WITH, TEMPLATE; CHAIN: what is looked into */
+    struct tnode *first; /* LIST: nodes; PIPE: commands; COMMAND: operands */
     struct tnode *body, *otherwise; /* lists of IF, RANGE, WITH */
     const struct tfunc *function;
     struct tnumber *number;
@@ -72,7 +72,8 @@ struct tdef {
     struct tnode *root;
 };
 
-struct template {
+struct template
+{
     const char *name;
     struct slice text;
     struct tdef *defs; /* the main one is the last */
@@ -86,14 +87,14 @@ struct template {
 #define TEXT_MAX 1048576u
 #define NEST_MAX 100u
 
+void template_options_copy(struct arena *a, struct template *t, const struct template_options *o);
 /* What an error shows of a node: its source, normalized. */
 void node_put(struct buf *b, const struct tnode *n);
 void template_place(const struct template *t, uint32_t pos, unsigned *line, unsigned *column);
 
-/* --- Functions ------------------------------------------------------------------------------ */
+/* --- Functions ------------------------------------------------------------------------------- */
 
-typedef bool function_fn(struct trun *run, const struct tvalue *args, size_t n,
-                         struct tvalue *out);
+typedef bool function_fn(struct trun *run, const struct tvalue *args, size_t n, struct tvalue *out);
 
 enum function_flags {
     FUNCTION_AND = 1, /* evaluated by the evaluator: they stop early */
@@ -121,11 +122,12 @@ struct function_table {
     size_t n;
 };
 extern const struct function_table FUNCTIONS_BUILTIN, FUNCTIONS_TEXT, FUNCTIONS_WORDS,
-    FUNCTIONS_RANDOM, FUNCTIONS_NUMBER, FUNCTIONS_FLOAT, FUNCTIONS_LIST, FUNCTIONS_MAP, FUNCTIONS_JSON,
-    FUNCTIONS_ENCODE, FUNCTIONS_PASSWORD, FUNCTIONS_HOOKS, FUNCTIONS_REFLECT, FUNCTIONS_REGEX,
-    FUNCTIONS_SEMVER, FUNCTIONS_URL, FUNCTIONS_TIME, FUNCTIONS_DATE, FUNCTIONS_ASN1;
+    FUNCTIONS_RANDOM, FUNCTIONS_NUMBER, FUNCTIONS_FLOAT, FUNCTIONS_LIST, FUNCTIONS_MAP,
+    FUNCTIONS_JSON, FUNCTIONS_ENCODE, FUNCTIONS_PASSWORD, FUNCTIONS_HOOKS, FUNCTIONS_REFLECT,
+    FUNCTIONS_REGEX, FUNCTIONS_SEMVER, FUNCTIONS_URL, FUNCTIONS_TIME, FUNCTIONS_DATE,
+    FUNCTIONS_ASN1;
 
-/* --- One run (run.c, exec.c) ---------------------------------------------------------------- */
+/* --- One run (run.c, exec.c) ----------------------------------------------------------------- */
 
 struct tvariable {
     struct slice name;
@@ -141,7 +143,7 @@ struct trun {
     struct clock *clock;
     struct rng *rng;
 
-    const struct tdef *def;  /* what is being executed, and where */
+    const struct tdef *def; /* what is being executed, and where */
     const struct tnode *at;
     struct tvariable *variables;
     size_t n_variables, cap_variables, base; /* base: the running template's first */
@@ -197,7 +199,7 @@ struct tvalue list_made(struct trun *run, const struct tlist_maker *m, const str
 struct tvalue run_list(struct trun *run, const struct ttype *type, size_t n);
 void run_map_set(struct trun *run, struct tmap *m, struct slice name, struct tvalue value);
 
-/* --- Values (value.c) ----------------------------------------------------------------------- */
+/* --- Values (value.c) ------------------------------------------------------------------------ */
 
 bool value_is_nil(const struct tvalue *v); /* none, nil, or a nil list, map, pointer */
 bool value_truth(const struct tvalue *v);
@@ -277,10 +279,11 @@ bool number_uint(struct slice s, int base, uint64_t *v) CHECKED;
 bool number_float(struct slice s, double *v) CHECKED;
 int64_t float_to_int(double d); /* what the reference's machine does out of range */
 
-/* --- Time (time_*.c, zone.c) ------------------------------------------------------------------ */
+/* --- Time (time_*.c, zone.c) ----------------------------------------------------------------- */
 
 struct tzone;
-const struct tzone *zone_load(struct arena *a, struct slice name); /* NULL: unknown */
+/* NULL: unknown. */
+const struct tzone *zone_load(struct trun *run, struct slice name);
 const struct tzone *zone_local(struct trun *run);
 const struct tzone *zone_fixed(struct arena *a, struct slice name, int32_t offset);
 /* Offset in seconds and abbreviation at an instant; zone NULL: UTC. */
@@ -303,25 +306,14 @@ int64_t civil_seconds(int64_t year, int64_t month, int64_t day, int64_t hour, in
                       int64_t second);
 void time_put(struct buf *b, const struct ttime *t, struct slice layout);
 void time_put_plain(struct buf *b, const struct ttime *t); /* its String method */
-bool time_read(struct trun *run, struct slice layout, struct slice text,
-               const struct tzone *usual, const struct tzone *local, struct ttime *out,
-               const char **why);
+bool time_read(struct trun *run, struct slice layout, struct slice text, const struct tzone *usual,
+               const struct tzone *local, struct ttime *out, const char **why);
 bool time_put_json(struct buf *b, const struct ttime *t);
 struct tvalue time_value(struct trun *run, struct ttime t);
 struct slice time_layout(struct slice name);
 extern const char MONTHS[12][10], WEEKDAYS[7][10];
 
-/* --- Decimal numbers (decimal.c) -------------------------------------------------------------- */
+/* --- Decimal numbers (decimal.c) ------------------------------------------------------------- */
 
 enum decimal_op { DECIMAL_ADD, DECIMAL_SUB, DECIMAL_MUL, DECIMAL_DIV };
 bool decimal_fold(struct trun *run, enum decimal_op op, const double *v, size_t n, double *out);
-
-/* --- Regular expressions (regex.c, regex_read.c) ---------------------------------------------- */
-
-struct regex {
-    struct slice pattern; /* as PCRE2 gets it */
-    size_t groups;        /* without the whole match */
-    struct slice *names;  /* groups + 1; .p == NULL: none */
-};
-/* False: *why says what RE2 has against it. */
-bool regex_translate(struct arena *a, struct slice re, struct regex *out, const char **why);

@@ -97,7 +97,7 @@ static bool at_terminator(const struct lexer *l)
     return at_end(l) || is_space(c) || (c && strchr(".,|:)(", c)) || here(l, l->at, "}}");
 }
 
-/* --- Words inside an action ------------------------------------------------------------------- */
+/* --- Words inside an action ------------------------------------------------------------------ */
 
 static void lex_quoted(struct lexer *l, uint8_t quote, enum token_kind kind, const char *open)
 {
@@ -206,10 +206,18 @@ static void lex_identifier(struct lexer *l)
         const char *word;
         enum token_kind kind;
     } WORDS[] = {
-        {"block", TOKEN_BLOCK},       {"break", TOKEN_BREAK},   {"continue", TOKEN_CONTINUE},
-        {"define", TOKEN_DEFINE},     {"else", TOKEN_ELSE},     {"end", TOKEN_END},
-        {"if", TOKEN_IF},             {"nil", TOKEN_NIL},       {"range", TOKEN_RANGE},
-        {"template", TOKEN_TEMPLATE}, {"with", TOKEN_WITH},     {"true", TOKEN_BOOL},
+        {"block", TOKEN_BLOCK},
+        {"break", TOKEN_BREAK},
+        {"continue", TOKEN_CONTINUE},
+        {"define", TOKEN_DEFINE},
+        {"else", TOKEN_ELSE},
+        {"end", TOKEN_END},
+        {"if", TOKEN_IF},
+        {"nil", TOKEN_NIL},
+        {"range", TOKEN_RANGE},
+        {"template", TOKEN_TEMPLATE},
+        {"with", TOKEN_WITH},
+        {"true", TOKEN_BOOL},
         {"false", TOKEN_BOOL},
     };
 

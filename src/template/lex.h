@@ -46,3 +46,7 @@ struct token {
 
 /* The whole text as tokens; the last one is TOKEN_EOF or TOKEN_ERROR.  The text is below 4 GiB. */
 struct token *lex(struct arena *a, struct slice text, size_t *n);
+
+/* literal.c: numbers; NULL, or what is wrong. */
+const char *literal_number(struct slice text, struct tnumber *n);
+bool literal_complex(struct slice text, struct tnumber *n) CHECKED;

@@ -1,4 +1,4 @@
-/* What an error shows of a node: the source of an expression, with one blank between operands. */
+/* What errors show: a node's source with one blank between operands, and its place in the text. */
 #include "template/internal.h"
 
 static void put_names(struct buf *b, const struct tnode *n, const char *first)
@@ -62,8 +62,8 @@ static void put_action(struct buf *b, const struct tnode *n, const char *word)
 void node_put(struct buf *b, const struct tnode *n)
 {
     static const char *const WORDS[] = {
-        [N_ACTION] = "",         [N_IF] = "if",       [N_RANGE] = "range",
-        [N_WITH] = "with",       [N_BREAK] = "break", [N_CONTINUE] = "continue",
+        [N_ACTION] = "",           [N_IF] = "if",       [N_RANGE] = "range",
+        [N_WITH] = "with",         [N_BREAK] = "break", [N_CONTINUE] = "continue",
         [N_TEMPLATE] = "template",
     };
 
@@ -97,4 +97,15 @@ void node_put(struct buf *b, const struct tnode *n)
     default:
         return put_action(b, n, WORDS[n->kind]);
     }
+}
+
+void template_place(const struct template *t, uint32_t pos, unsigned *line, unsigned *column)
+{
+    *line = 1;
+    *column = pos;
+    for (uint32_t i = 0; i < pos && i < t->text.n; i++)
+        if (t->text.p[i] == '\n') {
+            ++*line;
+            *column = pos - i - 1;
+        }
 }

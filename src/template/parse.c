@@ -4,8 +4,6 @@
  * whether there was one.  What can be known here is checked here: functions exist, variables are
  * declared, literals are well formed, names are defined once.
  */
-#include <math.h>
-
 #include "template/lex.h"
 
 struct parser {
@@ -18,21 +16,10 @@ struct parser {
     unsigned blocks, parens, ranges;
     struct slice *variables;
     size_t n_variables, cap_variables, base; /* base: first of the current definition */
-    size_t action;                           /* position of the action that is being read */
+    size_t action; /* position of the action that is being read, and one; 0: none */
 };
 
 /* --- Errors and tokens ----------------------------------------------------------------------- */
-
-void template_place(const struct template *t, uint32_t pos, unsigned *line, unsigned *column)
-{
-    *line = 1;
-    *column = pos;
-    for (uint32_t i = 0; i < pos && i < t->text.n; i++)
-        if (t->text.p[i] == '\n') {
-            ++*line;
-            *column = pos - i - 1;
-        }
-}
 
 static const struct token *peek(struct parser *p)
 {
@@ -81,7 +68,7 @@ static void *unexpected(struct parser *p, const struct token *t, const char *whe
     if (t->kind == TOKEN_ERROR) {
         unsigned line, at_line, column;
         template_place(p->t, t->pos, &at_line, &column);
-        template_place(p->t, (uint32_t)p->action, &line, &column);
+        template_place(p->t, (uint32_t)(p->action ? p->action - 1 : 0), &line, &column);
         const char *text = arena_cstr(p->a, t->text);
         if (p->action && line != at_line)
             text = arena_printf(p->a, "%s in action started at %s:%u", text, p->t->name, line);
@@ -142,86 +129,7 @@ static bool declared(const struct parser *p, struct slice name)
     return false;
 }
 
-/* --- Terms ------------------------------------------------------------------------------------ */
-
-static bool holds_int(double f)
-{
-    return (double)float_to_int(f) == f && fabs(f) < 0x1p63;
-}
-
-static bool holds_uint(double f)
-{
-    return f >= 0 && f < 0x1p64 && (double)(uint64_t)f == f;
-}
-
-static void simplify_complex(struct tnumber *n)
-{
-    n->is_complex = true;
-    n->is_float = n->im == 0;
-    n->f = n->re;
-    if (!n->is_float)
-        return;
-    n->is_int = holds_int(n->f);
-    n->i = n->is_int ? (int64_t)n->f : 0;
-    n->is_uint = holds_uint(n->f);
-    n->u = n->is_uint ? (uint64_t)n->f : 0;
-}
-
-static bool read_complex(struct slice text, struct tnumber *n)
-{
-    size_t split = 0;
-
-    /* The sign between the parts is the last one that is not an exponent's. */
-    for (size_t i = 1; i < text.n; i++)
-        if ((text.p[i] == '+' || text.p[i] == '-') && !strchr("eEpP", text.p[i - 1]))
-            split = i;
-    if (!split || !number_float(slice_sub(text, 0, split), &n->re) ||
-        !number_float(slice_sub(text, split, text.n - split - 1), &n->im))
-        return false;
-    simplify_complex(n);
-    return true;
-}
-
-static bool has_float_mark(struct slice text)
-{
-    for (size_t i = 0; i < text.n; i++)
-        if (text.p[i] && strchr(".eEpP", text.p[i]))
-            return true;
-    return false;
-}
-
-static const char *read_float(struct slice text, struct tnumber *n)
-{
-    if (!number_float(text, &n->f))
-        return "illegal number syntax: ";
-    if (!has_float_mark(text))
-        return "integer overflow: ";
-    n->is_float = true;
-    n->is_int = holds_int(n->f);
-    n->i = n->is_int ? (int64_t)n->f : 0;
-    n->is_uint = holds_uint(n->f);
-    n->u = n->is_uint ? (uint64_t)n->f : 0;
-    return NULL;
-}
-
-/* NULL, or what is wrong. */
-static const char *read_number(struct slice text, struct tnumber *n)
-{
-    if (text.n && text.p[text.n - 1] == 'i' &&
-        number_float(slice_sub(text, 0, text.n - 1), &n->im)) {
-        simplify_complex(n);
-        return NULL;
-    }
-    n->is_uint = number_uint(text, 0, &n->u);
-    n->is_int = number_int(text, 0, &n->i);
-    if (n->is_int && n->i == 0)
-        n->is_uint = true; /* -0 */
-    if (!n->is_int && !n->is_uint)
-        return read_float(text, n);
-    n->is_float = true;
-    n->f = n->is_int ? (double)n->i : (double)n->u;
-    return NULL;
-}
+/* --- Terms ----------------------------------------------------------------------------------- */
 
 static struct tnode *number_node(struct parser *p, const struct token *t)
 {
@@ -238,9 +146,9 @@ static struct tnode *number_node(struct parser *p, const struct token *t)
         return node;
     }
     if (t->kind == TOKEN_COMPLEX)
-        why = read_complex(t->text, n) ? NULL : "illegal number syntax: ";
+        why = literal_complex(t->text, n) ? NULL : "illegal number syntax: ";
     else
-        why = read_number(t->text, n);
+        why = literal_number(t->text, n);
     return why ? fail_text(p, t->pos, why, t->text, "") : node;
 }
 
@@ -358,7 +266,7 @@ static struct tnode *operand(struct parser *p)
     return n;
 }
 
-/* --- Commands and pipelines --------------------------------------------------------------------- */
+/* --- Commands and pipelines ------------------------------------------------------------------ */
 
 static struct tnode *command(struct parser *p)
 {
@@ -434,9 +342,9 @@ static struct tnode *check_pipeline(struct parser *p, struct tnode *pipe, const 
         return fail(p, arena_printf(p->a, "missing value for %s", where));
     for (const struct tnode *c = pipe->first->next; c; c = c->next, stage++)
         if (is_literal(c->first->kind))
-            return fail_at(p, c->first->pos,
-                           arena_printf(p->a, "non executable command in pipeline stage %u",
-                                        stage));
+            return fail_at(
+                p, c->first->pos,
+                arena_printf(p->a, "non executable command in pipeline stage %u", stage));
     return pipe;
 }
 
@@ -462,7 +370,7 @@ static struct tnode *pipeline(struct parser *p, const char *where, enum token_ki
     }
 }
 
-/* --- Actions ---------------------------------------------------------------------------------- */
+/* --- Actions --------------------------------------------------------------------------------- */
 
 static struct tnode *text_or_action(struct parser *p);
 
@@ -690,13 +598,13 @@ static struct tnode *text_or_action(struct parser *p)
     }
     if (t->kind != TOKEN_LEFT)
         return unexpected(p, t, "input");
-    p->action = t->pos;
+    p->action = (size_t)t->pos + 1;
     n = action(p);
     p->action = 0;
     return p->failed ? NULL : n;
 }
 
-/* --- The whole text ------------------------------------------------------------------------------ */
+/* --- The whole text -------------------------------------------------------------------------- */
 
 static bool define_action(struct parser *p)
 {
@@ -745,21 +653,6 @@ static void whole_text(struct parser *p)
         p->t->main = add_def(p, slice_text(p->t->name), root);
 }
 
-static void copy_options(struct arena *a, struct template *t, const struct template_options *o)
-{
-    const char **allow;
-
-    if (!o)
-        return;
-    t->options = *o;
-    allow = arena_array(a, o->n_allow + 1, sizeof(*allow));
-    for (size_t i = 0; i < o->n_allow; i++)
-        allow[i] = arena_cstr(a, slice_text(o->allow[i]));
-    t->allow = allow;
-    if (o->local_zone)
-        t->options.local_zone = arena_cstr(a, slice_text(o->local_zone));
-}
-
 struct template *template_parse(struct arena *a, const char *name, struct slice text,
                                 const struct template_options *options, struct err *e)
 {
@@ -768,7 +661,7 @@ struct template *template_parse(struct arena *a, const char *name, struct slice 
 
     t->name = arena_cstr(a, slice_text(name));
     t->text = text;
-    copy_options(a, t, options);
+    template_options_copy(a, t, options);
     if (text.n > TEXT_MAX) {
         err_set(e, ERR_TOO_LARGE, "template: %s: more than %u bytes of text", name, TEXT_MAX);
         return NULL;

@@ -33,7 +33,7 @@ static void pad_blank(struct tprint *p, struct slice s)
     p->zero = zero;
 }
 
-/* --- Verbs that do not fit ---------------------------------------------------------------------- */
+/* --- Verbs that do not fit ------------------------------------------------------------------- */
 
 static void bad_verb(struct tprint *p, uint32_t verb, const struct tvalue *v)
 {
@@ -52,7 +52,7 @@ static void bad_verb(struct tprint *p, uint32_t verb, const struct tvalue *v)
     p->erroring = false;
 }
 
-/* --- Integers ------------------------------------------------------------------------------------ */
+/* --- Integers -------------------------------------------------------------------------------- */
 
 #define INT_TEXT 72
 
@@ -175,7 +175,7 @@ static void print_int(struct tprint *p, const struct tvalue *v, uint32_t verb)
     }
 }
 
-/* --- Floats --------------------------------------------------------------------------------------- */
+/* --- Floats ---------------------------------------------------------------------------------- */
 
 /* The sharp flag: a point always, and the zeros that %g would drop. */
 static void keep_zeros(struct buf *to, struct slice s, char format, int digits)
@@ -231,7 +231,7 @@ static void put_float(struct tprint *p, double d, char format, int precision)
         return pad_blank(p, buf_slice(&text));
     }
     if (p->sharp && format != 'b') {
-        bool general = format == 'g' || format == 'G' || format == 'x' || format == 'X';
+        bool general = format == 'g' || format == 'G' || format == 'x'; /* not %X */
         keep_zeros(&text, s, format, !general ? 0 : precision < 0 ? 6 : precision);
         s = buf_slice(&text);
     }
@@ -286,7 +286,7 @@ static void print_complex(struct tprint *p, const struct tvalue *v, uint32_t ver
     p->plus = plus;
 }
 
-/* --- Texts and bytes ---------------------------------------------------------------------------------- */
+/* --- Texts and bytes ------------------------------------------------------------------------- */
 
 static struct slice cut(const struct tprint *p, struct slice s)
 {
@@ -388,7 +388,7 @@ static bool put_text(struct tprint *p, struct slice s, uint32_t verb)
     }
 }
 
-/* --- Containers ----------------------------------------------------------------------------------------- */
+/* --- Containers ------------------------------------------------------------------------------ */
 
 /* A container or object with that is no value: "(nil)". */
 static bool go_syntax_open(struct tprint *p, const struct tvalue *v, const char *plain)

@@ -206,6 +206,7 @@ static void print_verb(struct directives *d, uint32_t verb)
     }
     if (verb == 'T') {
         struct tvalue name = tvalue_text(slice_text(value_type_name(v)));
+        d->p.precision_set &= v->type != NULL; /* "<nil>" is never cut */
         return print_value(&d->p, &name, 's', 0);
     }
     print_value(&d->p, v, verb, 0);

@@ -1,8 +1,8 @@
 /*
  * Go's quoted strings and characters, written (%q, quote) and read (literals of the language).
  */
-#include "json/utf8.h"
 #include "template/internal.h"
+#include "json/utf8.h"
 
 static const char HEX[] = "0123456789abcdef";
 

@@ -1,13 +1,10 @@
 /*
- * RE2's regular expressions, read by their own grammar and written anew for PCRE2.  What RE2 does not
- * know (backreferences, look-around, possessive repetition …) is refused here; what both know and
- * read differently ($, ^, ., \s, case folding of classes) is spelled out, so that PCRE2 never sees
- * the template's own text: every literal is an escaped code point.
+ * RE2's regular expressions, read by their own grammar and written anew for PCRE2.  What RE2 does
+ * not know (backreferences, look-around, possessive repetition …) is refused here; what both know
+ * and read differently ($, ^, ., \s, case folding of classes) is spelled out, so that PCRE2 never
+ * sees the template's own text: every literal is an escaped code point.
  */
-#include <unictype.h>
-
-#include "json/utf8.h"
-#include "template/internal.h"
+#include "template/regex.h"
 
 #define PATTERN_MAX 4096u
 #define GROUPS_MAX  200u
@@ -61,7 +58,7 @@ static bool is_alnum(uint8_t c)
     return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
 }
 
-/* --- Writing ----------------------------------------------------------------------------------------- */
+/* --- Writing --------------------------------------------------------------------------------- */
 
 static void begin_atom(struct reader *r)
 {
@@ -71,23 +68,13 @@ static void begin_atom(struct reader *r)
     r->weight = 1;
 }
 
-static void put_rune(struct reader *r, uint32_t rune)
-{
-    buf_printf(&r->b, "\\x{%x}", rune);
-}
-
-static bool is_surrogate(uint32_t rune)
-{
-    return rune >= 0xd800 && rune < 0xe000;
-}
-
 static void put_literal(struct reader *r, uint32_t rune)
 {
     begin_atom(r);
-    if (is_surrogate(rune))
+    if ((rune >= 0xd800 && rune < 0xe000))
         return buf_text(&r->b, "(?!)"); /* no text has it */
     buf_text(&r->b, r->flags.fold ? "(?i:" : "");
-    put_rune(r, rune);
+    regex_put_rune(&r->b, rune);
     buf_text(&r->b, r->flags.fold ? ")" : "");
 }
 
@@ -95,114 +82,6 @@ static void put_atom(struct reader *r, const char *text)
 {
     begin_atom(r);
     buf_text(&r->b, text);
-}
-
-/* Without surrogates, which PCRE2 does not take. */
-static void put_range(struct reader *r, uint32_t low, uint32_t high)
-{
-    if (low < 0xd800 && high >= 0xd800) {
-        put_range(r, low, 0xd7ff);
-        low = 0xe000;
-    }
-    if (is_surrogate(low))
-        low = 0xe000;
-    if (is_surrogate(high))
-        high = 0xd7ff;
-    if (low > high)
-        return;
-    put_rune(r, low);
-    if (high > low) {
-        buf_byte(&r->b, '-');
-        put_rune(r, high);
-    }
-}
-
-/* --- Classes ------------------------------------------------------------------------------------------ */
-
-struct ascii_class {
-    const char *name;
-    const char *ranges; /* pairs */
-};
-static const struct ascii_class PERL[] = {{"d", "09"}, {"s", "\t\n\f\r  "}, {"w", "09AZ__az"}};
-static const struct ascii_class POSIX[] = {
-    {"alnum", "09AZaz"},      {"alpha", "AZaz"},         {"ascii", "\x01\x7f"},
-    {"blank", "\t\t  "},      {"cntrl", "\x01\x1f\x7f\x7f"}, {"digit", "09"},
-    {"graph", "!~"},          {"lower", "az"},           {"print", " ~"},
-    {"punct", "!/:@[`{~"},    {"space", "\t\r  "},       {"upper", "AZ"},
-    {"word", "09AZ__az"},     {"xdigit", "09AFaf"},
-};
-
-/* The two runes beyond ASCII that fold to ASCII letters. */
-#define LONG_S 0x17fu
-#define KELVIN 0x212au
-
-static void fold_ascii(bool in[128], bool *s, bool *k)
-{
-    for (int c = 'a'; c <= 'z'; c++)
-        in[c] = in[c - 32] = in[c] || in[c - 32];
-    *s = in['s'];
-    *k = in['k'];
-}
-
-static void put_gaps(struct reader *r, bool s, bool k)
-{
-    uint32_t from = 0x80;
-
-    if (s) {
-        put_range(r, from, LONG_S - 1);
-        from = LONG_S + 1;
-    }
-    if (k) {
-        put_range(r, from, KELVIN - 1);
-        from = KELVIN + 1;
-    }
-    put_range(r, from, RUNE_LAST);
-}
-
-/* As members of a bracket. */
-static void put_ascii_class(struct reader *r, const struct ascii_class *c, bool negative)
-{
-    bool in[128] = {false}, s = false, k = false;
-
-    for (const char *p = c->ranges; *p; p += 2)
-        for (int ch = p[0]; ch <= p[1]; ch++)
-            in[ch] = true;
-    in[0] = !strcmp(c->name, "ascii") || !strcmp(c->name, "cntrl");
-    if (r->flags.fold)
-        fold_ascii(in, &s, &k);
-    for (uint32_t low = 0; low < 128; low++) {
-        if (in[low] == negative)
-            continue;
-        uint32_t high = low;
-        while (high + 1 < 128 && in[high + 1] != negative)
-            high++;
-        put_range(r, low, high);
-        low = high;
-    }
-    if (negative)
-        put_gaps(r, s, k);
-}
-
-static const struct ascii_class *perl_class(uint8_t letter)
-{
-    for (size_t i = 0; i < COUNT_OF(PERL); i++)
-        if ((letter | 0x20) == (uint8_t)PERL[i].name[0])
-            return &PERL[i];
-    return NULL;
-}
-
-static bool is_category(const char *name)
-{
-    static const char *const NAMES[] = {
-        "C",  "Cc", "Cf", "Cn", "Co", "Cs", "L",  "Ll", "Lm", "Lo", "Lt", "Lu", "M",
-        "Mc", "Me", "Mn", "N",  "Nd", "Nl", "No", "P",  "Pc", "Pd", "Pe", "Pf", "Pi",
-        "Po", "Ps", "S",  "Sc", "Sk", "Sm", "So", "Z",  "Zl", "Zp", "Zs",
-    };
-
-    for (size_t i = 0; i < COUNT_OF(NAMES); i++)
-        if (!strcmp(NAMES[i], name))
-            return true;
-    return false;
 }
 
 /* \pL \p{Greek} \P{^Lu}, at the letter p; as members of a bracket. */
@@ -230,24 +109,11 @@ static bool unicode_class(struct reader *r)
         negative = !negative;
         name = slice_from(name, 1);
     }
-    const char *text = arena_cstr(r->a, name);
-    bool cased = !strcmp(text, "Lu") || !strcmp(text, "Ll") || !strcmp(text, "Lt");
-    if (!strcmp(text, "Any")) {
-        if (!negative)
-            put_range(r, 0, RUNE_LAST);
-        return true;
-    }
-    if (is_category(text)) {
-        buf_printf(&r->b, "\\%c{%s}", negative ? 'P' : 'p', cased && r->flags.fold ? "L&" : text);
-        return true;
-    }
-    if (slice_has_nul(name) || name.n > 40 || !uc_script_byname(text))
-        return fail(r, "invalid character class range");
-    buf_printf(&r->b, "\\%c{sc:%s}", negative ? 'P' : 'p', text);
-    return true;
+    return regex_put_property(r->a, &r->b, name, negative, r->flags.fold) ||
+           fail(r, "invalid character class range");
 }
 
-/* --- Escapes -------------------------------------------------------------------------------------------- */
+/* --- Escapes --------------------------------------------------------------------------------- */
 
 static int hex_value(uint8_t c)
 {
@@ -343,7 +209,7 @@ static bool escape(struct reader *r)
         if (c == 'p' || c == 'P')
             good = unicode_class(r);
         else
-            put_ascii_class(r, perl_class(peek(r, 0)), c < 'a');
+            regex_put_perl(&r->b, c, r->flags.fold);
         r->at += c != 'p' && c != 'P';
         if (good && r->b.n == before) { /* an empty class */
             r->b.n = r->atom;
@@ -359,7 +225,7 @@ static bool escape(struct reader *r)
     return true;
 }
 
-/* --- Brackets ------------------------------------------------------------------------------------------- */
+/* --- Brackets -------------------------------------------------------------------------------- */
 
 /* [:alpha:]; *found says whether it is one. */
 static bool posix_class(struct reader *r, bool *found)
@@ -374,12 +240,8 @@ static bool posix_class(struct reader *r, bool *found)
     bool negative = name.n && name.p[0] == '^';
     name = slice_from(name, negative);
     r->at += n + 4;
-    for (size_t i = 0; i < COUNT_OF(POSIX); i++)
-        if (slice_is(name, POSIX[i].name)) {
-            put_ascii_class(r, &POSIX[i], negative);
-            return true;
-        }
-    return fail(r, "invalid character class range");
+    return regex_put_posix(&r->b, name, negative, r->flags.fold) ||
+           fail(r, "invalid character class range");
 }
 
 static bool class_rune(struct reader *r, uint32_t *rune)
@@ -410,7 +272,7 @@ static bool class_member(struct reader *r)
             return unicode_class(r);
         }
         if (c && strchr("dswDSW", c)) {
-            put_ascii_class(r, perl_class(c), c < 'a');
+            regex_put_perl(&r->b, c, r->flags.fold);
             r->at += 2;
             return true;
         }
@@ -425,7 +287,7 @@ static bool class_member(struct reader *r)
         if (high < low)
             return fail(r, "invalid character class range");
     }
-    put_range(r, low, high);
+    regex_put_range(&r->b, low, high);
     return true;
 }
 
@@ -455,7 +317,7 @@ static bool bracket(struct reader *r)
     return true;
 }
 
-/* --- Repetition ------------------------------------------------------------------------------------------- */
+/* --- Repetition ------------------------------------------------------------------------------ */
 
 static bool repeat_number(struct reader *r, int *v)
 {
@@ -540,7 +402,7 @@ static bool repetition(struct reader *r)
     return true;
 }
 
-/* --- Groups ------------------------------------------------------------------------------------------------ */
+/* --- Groups ---------------------------------------------------------------------------------- */
 
 static bool alternation(struct reader *r);
 
@@ -555,9 +417,6 @@ static bool group_name(struct reader *r, struct slice *name)
     for (size_t i = 0; i < n; i++)
         if (!is_alnum(name->p[i]) && name->p[i] != '_')
             return fail(r, "invalid named capture");
-    for (size_t i = 1; i <= r->groups; i++)
-        if (r->names[i].p && slice_eq(r->names[i], *name))
-            return fail(r, "duplicate capture group name");
     return n > 0 || fail(r, "invalid named capture");
 }
 

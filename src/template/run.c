@@ -18,6 +18,7 @@ const struct template_limits TEMPLATE_LIMITS = {
     .costly = 4,
 };
 
+PRINTF(3, 0)
 static bool set_cause(struct trun *run, enum err_kind kind, const char *fmt, va_list args)
 {
     if (run->failed)
@@ -134,7 +135,7 @@ uint64_t run_random(struct trun *run, uint64_t below)
     return v % below;
 }
 
-/* --- Makers ----------------------------------------------------------------------------------- */
+/* --- Makers ---------------------------------------------------------------------------------- */
 
 bool list_add(struct trun *run, struct tlist_maker *m, struct tvalue v)
 {

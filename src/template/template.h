@@ -16,7 +16,7 @@
 #include "base/slice.h"
 #include "json/json.h"
 
-/* --- Values ------------------------------------------------------------------------------- */
+/* --- Values ---------------------------------------------------------------------------------- */
 
 enum tkind {
     T_NONE, /* no value: an absent key */
@@ -149,8 +149,7 @@ static inline struct tvalue tvalue_float(double f)
 /* Borrowed bytes. */
 static inline struct tvalue tvalue_text(struct slice s)
 {
-    return (struct tvalue){.kind = T_TEXT, .type = &TTYPE_TEXT,
-                           .text = s.p ? s : slice_of("", 0)};
+    return (struct tvalue){.kind = T_TEXT, .type = &TTYPE_TEXT, .text = s.p ? s : slice_of("", 0)};
 }
 static inline struct tvalue tvalue_bytes(struct slice s)
 {
@@ -184,7 +183,7 @@ struct arena *trun_arena(struct trun *run);
 /* The run ends with this cause; returns false. */
 bool trun_fail(struct trun *run, const char *fmt, ...) PRINTF(2, 3);
 
-/* --- Templates ------------------------------------------------------------------------------ */
+/* --- Templates ------------------------------------------------------------------------------- */
 
 /* Functions that leave the process or need certificates: handed in, and used only when allowed.
  * Each gets the arguments that the function library's one has. */

@@ -5,8 +5,8 @@
 #include <unicase.h>
 #include <unictype.h>
 
-#include "json/utf8.h"
 #include "template/internal.h"
+#include "json/utf8.h"
 
 size_t rune_at(struct slice s, size_t at, uint32_t *rune)
 {

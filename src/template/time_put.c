@@ -20,17 +20,23 @@ int64_t civil_seconds(int64_t year, int64_t month, int64_t day, int64_t hour, in
 {
     int64_t months = month - 1, years = months >= 0 ? months / 12 : -((11 - months) / 12);
 
-    return days_of(year + years, months - years * 12 + 1, day) * 86400 + hour * 3600 +
-           minute * 60 + second;
+    uint64_t days = (uint64_t)days_of(year + years, months - years * 12 + 1, day);
+    /* Beyond 64 bits the reference goes round, and so do we. */
+    return (int64_t)(days * 86400 + (uint64_t)hour * 3600 + (uint64_t)minute * 60 +
+                     (uint64_t)second);
 }
+
+#define FIRST_YEAR INT64_C(-292277022400)
 
 struct tcivil civil_of(const struct ttime *t)
 {
     struct tcivil c = {0};
 
     c.offset = zone_at(t->zone, t->at.sec, &c.zone);
-    int64_t sec = t->at.sec + c.offset;
-    int64_t days = (sec >= 0 ? sec : sec - 86399) / 86400, rest = sec - days * 86400;
+    /* Counted from the first year that 64 bits of seconds reach, so that nothing is negative. */
+    int64_t first = days_of(FIRST_YEAR, 3, 1);
+    uint64_t sec = (uint64_t)t->at.sec + (uint64_t)c.offset - (uint64_t)first * 86400;
+    int64_t days = (int64_t)(sec / 86400) + first, rest = (int64_t)(sec % 86400);
     c.hour = (int)(rest / 3600);
     c.minute = (int)(rest / 60 % 60);
     c.second = (int)(rest % 60);
@@ -95,8 +101,6 @@ static void put_fraction(struct buf *b, uint32_t nsec, const struct part *part)
         return;
     buf_byte(b, part->point);
     buf_put(b, slice_of(text, (size_t)n));
-    for (int i = 9; !part->trim && i < part->digits; i++)
-        buf_byte(b, '0');
 }
 
 static void put_part(struct buf *b, const struct tcivil *c, uint32_t nsec, const struct part *part)
@@ -173,7 +177,7 @@ bool time_put_json(struct buf *b, const struct ttime *t)
 {
     struct tcivil c = civil_of(t);
 
-    if (c.year < 0 || c.year > 9999)
+    if (c.year < 0 || c.year > 9999 || c.offset >= 86400 || c.offset <= -86400)
         return false;
     buf_byte(b, '"');
     time_put(b, t, SLICE("2006-01-02T15:04:05.999999999Z07:00"));

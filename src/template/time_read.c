@@ -285,7 +285,7 @@ static bool read_part(struct reading *r, const struct part *part, struct slice l
     }
 }
 
-/* --- What the parts mean ------------------------------------------------------------------------------ */
+/* --- What the parts mean --------------------------------------------------------------------- */
 
 static bool is_leap(int64_t year)
 {
@@ -354,9 +354,8 @@ static void settle_zone(struct arena *a, const struct reading *r, const struct t
         out->zone = NULL;
 }
 
-bool time_read(struct trun *run, struct slice layout, struct slice text,
-               const struct tzone *usual, const struct tzone *local, struct ttime *out,
-               const char **why)
+bool time_read(struct trun *run, struct slice layout, struct slice text, const struct tzone *usual,
+               const struct tzone *local, struct ttime *out, const char **why)
 {
     struct reading r = {.s = text, .month = -1, .day = -1, .yearday = -1};
     struct slice literal;

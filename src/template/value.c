@@ -53,7 +53,7 @@ CONTAINER(TTYPE_LISTS, "[][]interface {}", "slice", T_LIST, &TTYPE_LIST);
 CONTAINER(TTYPE_MAP, "map[string]interface {}", "map", T_MAP, NULL);
 CONTAINER(TTYPE_TEXT_MAP, "map[string]string", "map", T_MAP, &TTYPE_TEXT);
 
-/* --- Makers ------------------------------------------------------------------------------------- */
+/* --- Makers ---------------------------------------------------------------------------------- */
 
 struct tvalue tvalue_time(struct arena *a, struct instant at)
 {
@@ -182,7 +182,7 @@ struct tvalue tvalue_from_json(struct arena *a, const struct json *v)
     }
 }
 
-/* --- Questions ------------------------------------------------------------------------------------ */
+/* --- Questions ------------------------------------------------------------------------------- */
 
 bool value_is_nil(const struct tvalue *v)
 {
@@ -281,7 +281,7 @@ bool type_fits(const struct ttype *value, const struct ttype *parameter)
     return value == parameter || value->plain == parameter;
 }
 
-/* --- Equality ---------------------------------------------------------------------------------------- */
+/* --- Equality -------------------------------------------------------------------------------- */
 
 static bool equal_at(struct trun *run, const struct tvalue *a, const struct tvalue *b,
                      unsigned depth, bool *equal);
@@ -366,7 +366,7 @@ bool value_equal(struct trun *run, const struct tvalue *a, const struct tvalue *
     return equal_at(run, a, b, 0, equal);
 }
 
-/* --- Numbers -------------------------------------------------------------------------------------------- */
+/* --- Numbers --------------------------------------------------------------------------------- */
 
 static bool is_plain_number(const struct tvalue *v)
 {

@@ -84,7 +84,9 @@ static bool encode_float(struct encoder *enc, double f)
 {
     if (!isfinite(f))
         return run_fail(enc->run, "json: unsupported value: %s",
-                        isnan(f) ? "NaN" : f > 0 ? "+Inf" : "-Inf");
+                        isnan(f) ? "NaN"
+                        : f > 0  ? "+Inf"
+                                 : "-Inf");
     if (f == 0 && signbit(f))
         buf_text(enc->b, "-0");
     else
@@ -120,7 +122,7 @@ static bool encode(struct encoder *enc, const struct tvalue *v, unsigned depth)
         return true;
     case T_TIME:
         return time_put_json(enc->b, v->time) ||
-               run_fail(enc->run, "json: year outside of range [0,9999]");
+               run_fail(enc->run, "json: year or zone offset out of range");
     case T_LIST:
         return encode_list(enc, v, depth);
     case T_MAP:
@@ -180,6 +182,7 @@ bool value_json(struct trun *run, struct buf *b, const struct tvalue *v, bool ht
 
     if (!encode(&enc, v, 0))
         return false;
+    run->memory += compact.cap;
     if (indent)
         indent_json(b, buf_slice(&compact), indent);
     if (!compact.failed && !b->failed)
@@ -190,8 +193,13 @@ bool value_json(struct trun *run, struct buf *b, const struct tvalue *v, bool ht
 bool tvalue_put_json(struct buf *b, const struct tvalue *v, struct arena *a, struct err *e)
 {
     struct template t = {.name = "json", .text = SLICE("")};
-    struct trun run = {.t = &t, .limits = &TEMPLATE_LIMITS, .a = a, .e = e,
-                       .clock = &CLOCK_SYSTEM, .rng = &RNG_SYSTEM, .deadline = INT64_MAX};
+    struct trun run = {.t = &t,
+                       .limits = &TEMPLATE_LIMITS,
+                       .a = a,
+                       .e = e,
+                       .clock = &CLOCK_SYSTEM,
+                       .rng = &RNG_SYSTEM,
+                       .deadline = INT64_MAX};
 
     return value_json(&run, b, v, true, NULL) ? true : err_set(e, run.kind, "%s", run.cause);
 }

@@ -85,8 +85,11 @@ static void next_word(struct words *w)
     static const struct {
         enum word kind;
         bool (*in)(uint32_t);
-    } CLASSES[] = {{W_CONNECTOR, is_connector}, {W_PUNCT, rune_is_punct}, {W_UPPER, rune_is_upper},
-                   {W_LETTERS, is_alphabet},    {W_NUMBER, rune_is_number}};
+    } CLASSES[] = {{W_CONNECTOR, is_connector},
+                   {W_PUNCT, rune_is_punct},
+                   {W_UPPER, rune_is_upper},
+                   {W_LETTERS, is_alphabet},
+                   {W_NUMBER, rune_is_number}};
     struct slice s = w->rest;
     uint32_t r;
 

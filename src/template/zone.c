@@ -39,7 +39,7 @@ struct tzone {
     struct tail_rule tail;
 };
 
-/* --- Reading the file ---------------------------------------------------------------------------- */
+/* --- Reading the file ------------------------------------------------------------------------ */
 
 struct cursor {
     struct slice s;
@@ -118,7 +118,7 @@ static bool read_body(struct arena *a, struct cursor *c, const struct counts *n,
     return !c->bad;
 }
 
-/* --- The rule at the end (POSIX TZ) ------------------------------------------------------------------ */
+/* --- The rule at the end (POSIX TZ) ---------------------------------------------------------- */
 
 static bool rule_name(struct slice *s, struct slice *name)
 {
@@ -243,9 +243,10 @@ static int64_t rule_second(const struct rule_day *d, int64_t year)
 
 static const struct kind *by_rule(const struct tail_rule *r, int64_t sec)
 {
-    struct ttime t = {.at = {sec + r->usual.offset, 0}};
+    struct ttime t = {.at = {(int64_t)((uint64_t)sec + (uint64_t)r->usual.offset), 0}};
     struct tcivil c = civil_of(&t);
-    int64_t start = civil_seconds(c.year, 1, 1, 0, 0, 0), begin, end, now = sec - start;
+    int64_t start = civil_seconds(c.year, 1, 1, 0, 0, 0), begin, end;
+    int64_t now = (int64_t)((uint64_t)sec - (uint64_t)start);
 
     if (!r->has_summer)
         return &r->usual;
@@ -255,7 +256,7 @@ static const struct kind *by_rule(const struct tail_rule *r, int64_t sec)
     return summer ? &r->summer : &r->usual;
 }
 
-/* --- Zones -------------------------------------------------------------------------------------------- */
+/* --- Zones ----------------------------------------------------------------------------------- */
 
 static const struct tzone *read_zone(struct arena *a, struct slice file)
 {
@@ -278,11 +279,14 @@ static const struct tzone *read_zone(struct arena *a, struct slice file)
     return z;
 }
 
-static const struct tzone *load_path(struct arena *a, const char *path)
+static const struct tzone *load_path(struct trun *run, const char *path)
 {
     struct slice file;
 
-    return file_read(a, path, false, ZONE_MAX, &file, NULL) ? read_zone(a, file) : NULL;
+    if (!file_read(run->a, path, false, ZONE_MAX, &file, NULL))
+        return NULL;
+    run->memory += ZONE_MAX;
+    return read_zone(run->a, file);
 }
 
 static bool name_is_safe(struct slice name)
@@ -303,13 +307,13 @@ static const struct tzone ZONE_UTC = {
     .kinds = (struct kind[]){{0, false, {(const uint8_t *)"UTC", 3}}},
 };
 
-const struct tzone *zone_load(struct arena *a, struct slice name)
+const struct tzone *zone_load(struct trun *run, struct slice name)
 {
     if (!name.n || slice_is(name, "UTC"))
         return &ZONE_UTC;
     if (!name_is_safe(name))
         return NULL;
-    return load_path(a, arena_printf(a, ZONE_FOLDER "%.*s", SLICE_ARG(name)));
+    return load_path(run, arena_printf(run->a, ZONE_FOLDER "%.*s", SLICE_ARG(name)));
 }
 
 const struct tzone *zone_local(struct trun *run)
@@ -321,13 +325,12 @@ const struct tzone *zone_local(struct trun *run)
     if (!name)
         name = getenv("TZ");
     if (!name) {
-        run->local = load_path(run->a, ZONE_LOCAL);
+        run->local = load_path(run, ZONE_LOCAL);
     } else {
         struct slice s = slice_text(name);
         if (s.n && s.p[0] == ':')
             s = slice_from(s, 1);
-        run->local = s.n && s.p[0] == '/' ? load_path(run->a, (const char *)s.p)
-                                          : zone_load(run->a, s);
+        run->local = s.n && s.p[0] == '/' ? load_path(run, (const char *)s.p) : zone_load(run, s);
     }
     if (!run->local)
         run->local = &ZONE_UTC;
@@ -399,8 +402,8 @@ int64_t zone_resolve(const struct tzone *zone, int64_t local)
     int32_t offset = zone_at(zone, local, NULL);
 
     if (offset)
-        offset = zone_at(zone, local - offset, NULL);
-    return local - offset;
+        offset = zone_at(zone, (int64_t)((uint64_t)local - (uint64_t)offset), NULL);
+    return (int64_t)((uint64_t)local - (uint64_t)offset);
 }
 
 bool zone_abbreviation(const struct tzone *zone, struct slice name, int64_t near, int32_t *offset)

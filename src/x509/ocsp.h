@@ -45,10 +45,11 @@ struct ocsp_single {
     struct ocsp_id id;
     enum ocsp_status status;
     struct instant revoked_at;
-    int reason;                             /* RFC 5280 5.3.1; -1: not told */
+    int reason;                              /* RFC 5280 5.3.1; -1: not told */
     struct instant this_update, next_update; /* INSTANT_ZERO_GO: no next update */
 };
-enum ocsp_outcome { /* OCSPResponseStatus */
+/* OCSPResponseStatus */
+enum ocsp_outcome {
     OCSP_SUCCESSFUL = 0,
     OCSP_MALFORMED_REQUEST = 1,
     OCSP_INTERNAL_ERROR = 2,
@@ -66,7 +67,8 @@ struct ocsp_response {
     struct ocsp_single *singles;
     size_t n;
     struct slice nonce;
-    struct cert_list certs; /* what the responder sent along; those that cannot be read are left out */
+    /* What the responder sent along; those that cannot be read are left out. */
+    struct cert_list certs;
 };
 /* Exactly one DER answer, copied into a.  Its signature is not verified.  ERR_MALFORMED. */
 bool ocsp_response_read(struct arena *a, struct slice der, struct ocsp_response *r,

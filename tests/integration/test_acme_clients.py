@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -19,6 +20,7 @@ from machine import execute
 
 PYTHON = "/usr/bin/python3"  # the one that Debian's python3-acme belongs to
 HERE = Path(__file__).resolve().parent
+os.environ["PATH"] += ":/usr/sbin:/sbin"  # where servers are, also for those who are not root
 
 
 # --- The site -------------------------------------------------------------------------------------
@@ -102,6 +104,14 @@ class Site:
             (folder / "dns").mkdir()
             self.knot = Knot(folder / "dns")
         self.names = self.knot or Names()
+        try:
+            self.start()
+        except BaseException:
+            self.names.stop()
+            raise
+
+    def start(self):
+        folder = self.folder
         self.http, self.tls = free_port(), free_port()
         self.ca = Ca(folder / "ca", ("--acme",))
         self.ca.configure(lambda c: c["authority"]["provisioners"].extend([
@@ -114,8 +124,10 @@ class Site:
         self.root = self.ca.root_path
 
     def stop(self):
-        code = self.ca.stop()
-        self.names.stop()
+        try:
+            code = self.ca.stop()
+        finally:
+            self.names.stop()
         assert code == 0, self.ca.log()
         for trouble in ("ERROR: AddressSanitizer", "LeakSanitizer", "runtime error:"):
             assert trouble not in self.ca.log()
@@ -175,7 +187,6 @@ def web(site):
 
 
 def wait_port(port, seconds=20):
-    import socket
     end = time.monotonic() + seconds * SLOW
     while True:
         try:

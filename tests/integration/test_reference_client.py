@@ -411,3 +411,18 @@ def test_profiles_of_init_are_the_same(theirs, ours):
         assert one.issuer.public_bytes() == other.issuer.public_bytes()
         assert [(e.oid, e.critical) for e in one.extensions] == [
             (e.oid, e.critical) for e in other.extensions]
+
+
+# --- Templates ------------------------------------------------------------------------------------
+
+
+def test_data_for_a_template(make_ca, theirs):
+    ca = make_ca()
+    ca.configure(lambda c: c["authority"]["provisioners"][0].update(options={"x509": {
+        "template": '{"subject": {"commonName": {{ toJson .Subject.CommonName }},'
+                    ' "organization": {{ toJson .Insecure.User.team }}},'
+                    ' "sans": {{ toJson .SANs }}}'}}))
+    ca.start()
+    theirs.bootstrap(ca)
+    crt, _ = theirs.certificate(ca, "web.test", "--set", "team=Platform")
+    assert leaf(crt).subject.rfc4514_string() == "CN=web.test,O=Platform"

@@ -1,10 +1,12 @@
 /* Rules from the first half of the input, names from the second. */
 #include "policy/policy.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct arena *a = arena_new(&HEAP_USUAL);
-    struct slice rest = slice_of(data, n), rules;
+    struct slice rest = slice_of(data, size), rules;
     const struct policy *p = NULL;
     struct err e = {0};
 

@@ -254,7 +254,7 @@ UNUSED static struct cert *issued_to(const struct private_key *key, const char *
     if (not_after)
         ok(time_or_duration_read(slice_text(not_after), &wish.not_after, e));
     struct grant *g = granted(&w, claims);
-    work_ok(&w, sign_x509(&w, g, csr_new(key, "foo.test", NONE), &wish, &out));
+    work_ok(&w, sign_x509(&w, g, csr_new(key, "foo.test", NONE), &wish, NULL, &out));
     work_ok(&w, work_commit(&w));
     ok(cert_read(A, out.der, &c, e));
     return c;

@@ -26,7 +26,7 @@ static bool sign_for(struct work *w, struct grant *g, const struct validity_wish
     static const char *const NONE[] = {NULL};
     struct issued_cert out;
 
-    if (!sign_x509(w, g, csr_new(KEY, "foo.test", NONE), wish, &out))
+    if (!sign_x509(w, g, csr_new(KEY, "foo.test", NONE), wish, NULL, &out))
         return false;
     ok(cert_read(A, out.der, c, e));
     assert_true(slice_eq(out.serial, serial_decimal(A, (*c)->serial)));
@@ -266,12 +266,12 @@ static void the_request_obeys_the_token(void **state)
     world_start(true);
     w = work_new();
     struct grant *g = usual_grant(&w);
-    work_refused(&w, sign_x509(&w, g, csr_new(KEY, "foo.test", EXTRA), &none, &out), ERR_FORBIDDEN,
+    work_refused(&w, sign_x509(&w, g, csr_new(KEY, "foo.test", EXTRA), &none, NULL, &out), ERR_FORBIDDEN,
                  "bar.test");
-    work_refused(&w, sign_x509(&w, g, csr_new(KEY, "bar.test", NONE), &none, &out), ERR_FORBIDDEN,
+    work_refused(&w, sign_x509(&w, g, csr_new(KEY, "bar.test", NONE), &none, NULL, &out), ERR_FORBIDDEN,
                  "bar.test");
     work_refused(&w,
-                 sign_x509(&w, g, csr_new(key_new(KEY_RSA, 1024), "foo.test", NONE), &none, &out),
+                 sign_x509(&w, g, csr_new(key_new(KEY_RSA, 1024), "foo.test", NONE), &none, NULL, &out),
                  ERR_FORBIDDEN, "2048");
     assert_int_equal(w.batch.n, 1);
 }
@@ -297,7 +297,7 @@ static void extensions_of_the_request_are_ignored(void **state)
     ok(csr_make(A, &csr_wish, signer_local(A, KEY, "test"), &der, e));
     ok(csr_read(A, der, &csr, e));
     w = work_new();
-    work_ok(&w, sign_x509(&w, usual_grant(&w), csr, &none, &out));
+    work_ok(&w, sign_x509(&w, usual_grant(&w), csr, &none, NULL, &out));
     ok(cert_read(A, out.der, &c, e));
     assert_false(c->has_basic);
     assert_int_equal(c->extensions.n, 6);
@@ -340,10 +340,10 @@ static void a_forced_common_name_is_the_first_dns_name(void **state)
     g->x509.subject.common_name = SLICE_NONE;
     g->x509.force_cn = true;
     sans_split(A, names, 3, &g->x509.sans);
-    work_ok(&w, sign_x509(&w, g, csr_new(KEY, "", NONE), &none, &out));
+    work_ok(&w, sign_x509(&w, g, csr_new(KEY, "", NONE), &none, NULL, &out));
     assert_slice(out.common_name, "b.test");
     sans_split(A, names, 1, &g->x509.sans);
-    work_refused(&w, sign_x509(&w, g, csr_new(KEY, "", NONE), &none, &out), ERR_MALFORMED,
+    work_refused(&w, sign_x509(&w, g, csr_new(KEY, "", NONE), &none, NULL, &out), ERR_MALFORMED,
                  "common name");
 }
 
@@ -360,7 +360,7 @@ static void what_no_certificate_can_carry_is_the_requesters_mistake(void **state
         struct json *claims = ops_claims();
         json_change(claims, "sub", BAD[i]);
         struct grant *g = granted(&w, claims);
-        work_refused(&w, sign_x509(&w, g, csr_new(KEY, "", NULL), &none, &out), ERR_MALFORMED, "");
+        work_refused(&w, sign_x509(&w, g, csr_new(KEY, "", NULL), &none, NULL, &out), ERR_MALFORMED, "");
     }
 }
 

@@ -322,7 +322,7 @@ static void provisioner_is_chosen_by_flag_or_question(void **state)
     assert_says(said.err, "provisioner 'idp' is of type OIDC");
     ENV.terminal = terminal_script(CA.arena, ANSWERS);
     assert_int_equal(RUN(&ENV, "ca", "certificate", "foo", at("c"), at("k"), PASS), 1);
-    assert_says(said.err, "ACME is not supported by this version");
+    assert_says(said.err, "/acme/acme/directory: status 404");
     assert_false(file_exists(at("k")));
 }
 

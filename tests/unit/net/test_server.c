@@ -414,8 +414,11 @@ static void a_graceful_stop_lets_requests_finish(void **state)
     expect(&idle, 200, "hello");
     wire_send(&busy, GET("/hold"));
     app_wait_held(&APP, 1);
-    wire_send(&reading, "POST /echo HTTP/1.1\r\n" H "Content-Length: 4\r\n\r\nab");
-    usleep(20000);
+    wire_send(&reading,
+              "POST /echo HTTP/1.1\r\n" H "Content-Length: 4\r\nExpect: 100-continue\r\n\r\n");
+    answer_read(&reading, &a, true); /* now the server is in the middle of it */
+    answer_free(&a);
+    wire_send(&reading, "ab");
     assert_int_equal(pthread_create(&thread, NULL, stop_thread, NULL), 0);
     expect_end(&idle);
     wire_send(&reading, "cd");

@@ -46,18 +46,32 @@ static const struct policy *x509(const char *text)
 static void bad_rules_are_refused_by_name(void **state)
 {
     static const char *const RULES[] = {
-        "{\"allow\":{\"cn\":[\"\"]}}",           "{\"allow\":{\"cn\":[\"*\"]}}",
-        "{\"allow\":{\"dns\":[\"\"]}}",          "{\"allow\":{\"dns\":[\"a..b\"]}}",
-        "{\"allow\":{\"dns\":[\".a\"]}}",        "{\"allow\":{\"dns\":[\"a.*.b\"]}}",
-        "{\"allow\":{\"dns\":[\"*a\"]}}",        "{\"allow\":{\"dns\":[\"a_b\"]}}",
-        "{\"allow\":{\"ip\":[\"10.0.0\"]}}",     "{\"allow\":{\"ip\":[\"10.0.0.0/33\"]}}",
-        "{\"allow\":{\"ip\":[\"a\"]}}",          "{\"allow\":{\"email\":[\"*\"]}}",
-        "{\"allow\":{\"email\":[\"a@b@c\"]}}",   "{\"allow\":{\"email\":[\"@.a\"]}}",
-        "{\"allow\":{\"uri\":[\"https://a\"]}}", "{\"allow\":{\"uri\":[\"a:1\"]}}",
-        "{\"allow\":{\"uri\":[\"10.0.0.1\"]}}",  "{\"allow\":{\"uri\":[\"[::1]\"]}}",
-        "{\"deny\":{\"principal\":[\"a\"]}}",    "{\"allow\":[]}",
-        "{\"allow\":{\"dns\":\"a\"}}",           "{\"allow\":{\"dns\":[5]}}",
-        "{\"allowWildcardNames\":\"yes\"}",      "[]",
+        "{\"allow\":{\"cn\":[\"\"]}}",
+        "{\"allow\":{\"cn\":[\"*\"]}}",
+        "{\"allow\":{\"dns\":[\"\"]}}",
+        "{\"allow\":{\"dns\":[\"a..b\"]}}",
+        "{\"allow\":{\"dns\":[\".a\"]}}",
+        "{\"allow\":{\"dns\":[\"a.*.b\"]}}",
+        "{\"allow\":{\"dns\":[\"*a\"]}}",
+        "{\"allow\":{\"dns\":[\"a_b\"]}}",
+        "{\"allow\":{\"ip\":[\"10.0.0\"]}}",
+        "{\"allow\":{\"ip\":[\"10.0.0.0/33\"]}}",
+        "{\"allow\":{\"ip\":[\"a\"]}}",
+        "{\"allow\":{\"email\":[\"*\"]}}",
+        "{\"allow\":{\"email\":[\"a@b@c\"]}}",
+        "{\"allow\":{\"email\":[\"@.a\"]}}",
+        "{\"allow\":{\"uri\":[\"https://a\"]}}",
+        "{\"allow\":{\"uri\":[\"a:1\"]}}",
+        "{\"allow\":{\"uri\":[\"10.0.0.1\"]}}",
+        "{\"allow\":{\"uri\":[\"[::1]\"]}}",
+        "{\"deny\":{\"principal\":[\"a\"]}}",
+        "{\"allow\":[]}",
+        "{\"allow\":{\"dns\":\"a\"}}",
+        "{\"allow\":{\"dns\":[5]}}",
+        "{\"allowWildcardNames\":\"yes\"}",
+        "[]",
+        "{\"allow\":{\"ips\":[]}}",
+        "{\"deny\":{\"Emails\":[\"@a.test\"]}}",
     };
 
     (void)state;
@@ -195,6 +209,28 @@ static void ssh_principals_follow_their_engine(void **state)
     assert_false(policy_check_ssh(a, host, &mail, 1, &e));
 }
 
+static void a_set_has_one_engine_for_each_kind(void **state)
+{
+    static const char TEXT[] = "{\"x509\":{\"deny\":{\"dns\":[\"bad.test\"]}},"
+                               "\"SSH\":{\"user\":{\"allow\":{\"principal\":[\"kim\"]}}}}";
+    const struct json *v = json_read(a, slice_text(TEXT), &JSON_CONFIG, NULL, NULL);
+    const struct json *bad = json_read(
+        a, SLICE("{\"ssh\":{\"host\":{\"allow\":{\"ip\":[\"x\"]}}}}"), &JSON_CONFIG, NULL, NULL);
+    struct policy_set set;
+    struct err e = {0};
+
+    (void)state;
+    assert_true(policy_set_read(a, v, "here", &set, &e));
+    assert_false(policy_check_name(a, set.x509, POLICY_DNS, SLICE("bad.test"), NULL));
+    assert_false(policy_check_name(a, set.ssh_user, POLICY_PRINCIPAL, SLICE("lee"), NULL));
+    assert_null(set.ssh_host);
+    assert_true(policy_set_read(a, NULL, "here", &set, &e));
+    assert_null(set.x509);
+    assert_false(policy_set_read(a, bad, "here", &set, &e));
+    assert_int_equal(e.kind, ERR_MALFORMED);
+    assert_non_null(strstr(e.text, "here.ssh.host.allow.ip"));
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -204,6 +240,7 @@ int main(void)
         CASE(names_are_judged),
         CASE(common_names_have_rules_of_their_own),
         CASE(ssh_principals_follow_their_engine),
+        CASE(a_set_has_one_engine_for_each_kind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

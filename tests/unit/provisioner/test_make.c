@@ -62,16 +62,12 @@ static void broken_objects_are_configuration_errors(void **state)
         {"{\"type\":\"JWK\",\"name\":\"x\",\"key\":{\"kty\":\"EC\"}}", "key", ERR_MALFORMED},
         {"{\"type\":\"ACME\",\"name\":\"x\",\"challenges\":\"http-01\"}", "challenges",
          ERR_MALFORMED},
-        {"{\"type\":\"X5C\",\"name\":\"x\",\"options\":{\"x509\":{\"template\":\"{}\"}}}",
-         "options.x509", ERR_NOT_IMPLEMENTED},
-        {"{\"type\":\"X5C\",\"name\":\"x\",\"options\":{\"x509\":{\"templateFile\":\"f\"}}}",
-         "options.x509", ERR_NOT_IMPLEMENTED},
-        {"{\"type\":\"X5C\",\"name\":\"x\",\"options\":{\"x509\":{\"templateData\":{}}}}",
-         "options.x509", ERR_NOT_IMPLEMENTED},
         {"{\"type\":\"X5C\",\"name\":\"x\",\"options\":{\"ssh\":{\"template\":\"{}\"}}}",
          "options.ssh", ERR_NOT_IMPLEMENTED},
-        {"{\"type\":\"X5C\",\"name\":\"x\",\"options\":{\"webhooks\":[{}]}}", "options.webhooks",
-         ERR_NOT_IMPLEMENTED},
+        {"{\"type\":\"X5C\",\"name\":\"x\",\"options\":{\"webhooks\":[{}]}}",
+         "options.webhooks[0]: name", ERR_MALFORMED},
+        {"{\"type\":\"X5C\",\"name\":\"x\",\"options\":{\"webhooks\":{}}}", "options.webhooks",
+         ERR_MALFORMED},
     };
     struct provisioner *p;
 

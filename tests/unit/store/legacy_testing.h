@@ -8,8 +8,8 @@
 #include "base/encode.h"
 #include "base/file.h"
 #include "crypto/digest.h"
-#include "json/json.h"
 #include "store/legacy.h"
+#include "json/json.h"
 
 struct sample {
     char *dir; /* scratch */
@@ -82,8 +82,7 @@ static inline const struct json *sample_content(struct sample *s, const char *na
     const char *path = arena_printf(s->a, FIXTURES "/%s.json", name);
 
     assert_true(file_read(s->a, path, false, 16u << 20, &text, &s->e));
-    const struct json *tables =
-        json_get(json_read(s->a, text, &RULES, NULL, &s->e), "tables");
+    const struct json *tables = json_get(json_read(s->a, text, &RULES, NULL, &s->e), "tables");
     assert_non_null(tables);
     return tables;
 }

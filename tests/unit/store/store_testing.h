@@ -155,6 +155,18 @@ struct ground {
     struct err e;
 };
 static UNUSED bool on_sqlite;
+/* Or on a server, in a database that is made for the test and left behind. */
+static UNUSED const char *on_server, *server_source;
+
+static inline struct store *open_on_server(struct err *e)
+{
+    static unsigned n;
+    char name[64];
+
+    snprintf(name, sizeof(name), "newel_%d_%u", (int)getpid(), ++n);
+    return store_source_open(slice_text(on_server), slice_text(server_source), slice_text(name),
+                             true, &STILL, e);
+}
 
 static UNUSED int begin(void **state)
 {
@@ -165,7 +177,12 @@ static UNUSED int begin(void **state)
     g->b.arena = g->a;
     g->dir = scratch_make();
     snprintf(path, sizeof(path), "%s/store.sqlite", g->dir);
-    g->s = on_sqlite ? store_sqlite_open(path, &STILL, &g->e) : store_memory_open(true, &STILL);
+    if (on_server)
+        g->s = open_on_server(&g->e);
+    else if (on_sqlite)
+        g->s = store_sqlite_open(path, &STILL, &g->e);
+    else
+        g->s = store_memory_open(true, &STILL);
     if (!g->s)
         fail_msg("%s", g->e.text);
     *state = g;
@@ -199,5 +216,26 @@ static inline void assert_refused(struct ground *g, const struct refusal *why)
         int failed_ = cmocka_run_group_tests_name("memory", tests, NULL, NULL);                    \
         on_sqlite = true;                                                                          \
         failed_ + cmocka_run_group_tests_name("sqlite", tests, NULL, NULL);                        \
+    })
+/* And on the servers that NEWEL_TEST_MYSQL and NEWEL_TEST_POSTGRESQL name, if any
+ * (tests/integration/test_sql_databases.py starts some). */
+static inline bool use_server(const char *type)
+{
+    const char *variable =
+        strcmp(type, "mysql") == 0 ? "NEWEL_TEST_MYSQL" : "NEWEL_TEST_POSTGRESQL";
+
+    server_source = getenv(variable);
+    on_server = server_source ? type : NULL;
+    return on_server != NULL;
+}
+#define RUN_ON_SERVERS(tests)                                                                      \
+    ({                                                                                             \
+        int failed_ = 0;                                                                           \
+        if (use_server("mysql"))                                                                   \
+            failed_ += cmocka_run_group_tests_name("mysql", tests, NULL, NULL);                    \
+        if (use_server("postgresql"))                                                              \
+            failed_ += cmocka_run_group_tests_name("postgresql", tests, NULL, NULL);               \
+        on_server = NULL;                                                                          \
+        failed_;                                                                                   \
     })
 #define EACH(test) cmocka_unit_test_setup_teardown(test, begin, end)

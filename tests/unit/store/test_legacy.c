@@ -304,7 +304,8 @@ static void zero_bytes_behind_a_whole_log_are_left_out(void **state UNUSED)
     sample_close(&s);
 }
 
-/* --- Nothing changes, and nothing crashes ------------------------------------------------------ */
+/* --- Nothing changes, and nothing crashes ------------------------------------------------------
+ */
 
 static void reading_changes_nothing(void **state UNUSED)
 {
@@ -371,8 +372,8 @@ static void flipped_bytes_do_no_harm(void **state UNUSED)
 {
     static const char *const NAMES[] = {"stepca-badgerv1", "stepca-badgerv2", "stepca-bbolt",
                                         "badgerv2-multi-zstd", "bbolt-multi"};
-    static const char *const FILES[] = {"MANIFEST",    "000000.vlog", "000003.vlog",
-                                        "000004.sst",  "000014.sst",  "KEYREGISTRY", ""};
+    static const char *const FILES[] = {
+        "MANIFEST", "000000.vlog", "000003.vlog", "000004.sst", "000014.sst", "KEYREGISTRY", ""};
 
     for (size_t i = 0; i < COUNT_OF(NAMES); i++) {
         struct sample s;

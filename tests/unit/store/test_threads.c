@@ -1,5 +1,5 @@
 /*
- * Many threads at one store, on both engines: a token is used once, no issue is lost.
+ * Many threads at one store, on each engine: a token is used once, no issue is lost.
  */
 #include "store_testing.h"
 
@@ -152,5 +152,5 @@ int main(void)
         EACH(a_queue_of_swaps_is_judged_one_after_the_other),
     };
 
-    return RUN_ON_BOTH(tests);
+    return RUN_ON_BOTH(tests) + RUN_ON_SERVERS(tests);
 }

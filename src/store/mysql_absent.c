@@ -1,0 +1,12 @@
+/* A build without MariaDB's client library says so. */
+#include "store/sql.h"
+
+struct store *store_mysql_open(const char *source UNUSED, const char *database UNUSED,
+                               bool make UNUSED, struct clock *clock UNUSED, struct err *e)
+{
+    err_set(e, ERR_NOT_IMPLEMENTED,
+            "this build has no MySQL engine (it was built without libmariadb)");
+    return NULL;
+}
+
+const bool STORE_HAS_MYSQL = false;

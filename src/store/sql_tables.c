@@ -1,0 +1,201 @@
+/*
+ * Tables by name, rows as an import brings them, and the question whether the server takes writes:
+ * what the commands of `step-ca db` and the readiness of the CA need.  A table belongs here when it
+ * has the columns nkey and nvalue; how the tables of ours began (SQL_META_TABLE) does not.
+ */
+#include <stdlib.h>
+
+#include "store/sql.h"
+
+#define TRIES 5
+
+/* --- Which tables there are ------------------------------------------------------------------- */
+
+static int by_name(const void *a, const void *b)
+{
+    return slice_cmp(((const struct sql_row *)a)->key, ((const struct sql_row *)b)->key);
+}
+
+static bool list(struct sql_store *s, struct arena *a, struct sql_rows *rows, struct err *e)
+{
+    struct sql_conn *c = sql_pool_take(s, DEADLINE_NONE, e);
+
+    if (!c)
+        return false;
+    enum sql_result result = s->driver->tables(c, DEADLINE_NONE, a, rows, e);
+    sql_pool_give(s, c, result == SQL_BROKEN);
+    if (result == SQL_DONE && rows->n > 0)
+        qsort(rows->v, rows->n, sizeof(*rows->v), by_name);
+    return result == SQL_DONE;
+}
+
+bool sql_tables(struct store *base, table_fn *visit, void *arg, struct err *e)
+{
+    CLEANUP(arena_cleanup) struct arena *a = arena_new(&HEAP_USUAL);
+    struct sql_rows rows;
+
+    if (!list((struct sql_store *)base, a, &rows, e))
+        return false;
+    for (size_t i = 0; i < rows.n; i++) {
+        if (!slice_is(rows.v[i].key, SQL_META_TABLE) && !visit(rows.v[i].key, arg))
+            break;
+    }
+    return true;
+}
+
+/* --- One of them ------------------------------------------------------------------------------ */
+
+struct named {
+    enum table t; /* TABLES: by its name */
+    const char *name;
+};
+
+static bool name_of(struct arena *a, struct slice table, struct named *out, struct err *e)
+{
+    *out = (struct named){.t = TABLES};
+    if (table_find(table, &out->t)) {
+        out->name = table_name(out->t);
+        return true;
+    }
+    out->t = TABLES;
+    if (table.n == 0 || table.n > SQL_NAME_MAX || slice_has_nul(table) || !slice_is_utf8(table))
+        return err_set(e, ERR_MALFORMED,
+                       "a table's name of %zu bytes: from 1 to %d, in UTF-8, can be kept here",
+                       table.n, SQL_NAME_MAX);
+    out->name = arena_cstr(a, table);
+    return true;
+}
+
+static bool is_there(struct sql_store *s, struct slice name, bool *there, struct err *e)
+{
+    CLEANUP(arena_cleanup) struct arena *a = arena_new(&HEAP_USUAL);
+    struct sql_rows rows;
+
+    if (!list(s, a, &rows, e))
+        return false;
+    *there = false;
+    for (size_t i = 0; i < rows.n && !*there; i++)
+        *there = slice_eq(rows.v[i].key, name);
+    return true;
+}
+
+bool sql_scan_named(struct store *base, struct slice table, struct slice after, unsigned limit,
+                    visit_fn *visit, void *arg, struct deadline d, struct err *e)
+{
+    CLEANUP(arena_cleanup) struct arena *a = arena_new(&HEAP_USUAL);
+    struct sql_store *s = (struct sql_store *)base;
+    struct named n;
+    bool there;
+
+    if (!name_of(a, table, &n, e) || !is_there(s, table, &there, e))
+        return false;
+    return !there ||
+           sql_scan_table(s, n.t, n.t == TABLES ? n.name : NULL, after, limit, visit, arg, d, e);
+}
+
+/* --- An import ---------------------------------------------------------------------------------
+ */
+
+struct import {
+    const struct named *table;
+    const struct pair *rows;
+    size_t n;
+};
+
+static bool make_ready(struct sql_store *s, struct sql_conn *c, const struct import *i,
+                       struct err *e)
+{
+    size_t longest = 0;
+
+    for (size_t k = 0; k < i->n; k++) {
+        if (i->rows[k].key.n > SQL_KEY_MAX)
+            return err_set(e, ERR_TOO_LARGE, "table %s: a key of %zu bytes; at most %d fit",
+                           i->table->name, i->rows[k].key.n, SQL_KEY_MAX);
+        longest = i->rows[k].value.n > longest ? i->rows[k].value.n : longest;
+    }
+    return (i->table->t < TABLES || s->driver->ensure_table(s, c, i->table->name, e)) &&
+           (!s->driver->make_room ||
+            s->driver->make_room(s, c, i->table->t, i->table->name, longest, e));
+}
+
+static enum sql_result put_all(struct sql_store *s, struct sql_conn *c, const struct import *i,
+                               struct err *e)
+{
+    enum sql_result result = s->driver->begin(c, DEADLINE_NONE, e);
+    uint64_t rows;
+
+    for (size_t k = 0; k < i->n && result == SQL_DONE; k++) {
+        struct sql_args args = {.table = i->table->t == TABLES ? i->table->name : NULL,
+                                .key = i->rows[k].key,
+                                .value = i->rows[k].value};
+        result = s->driver->write(c, SQL_PUT, i->table->t, &args, DEADLINE_NONE, &rows, e);
+    }
+    if (result == SQL_DONE)
+        result = s->driver->commit(c, DEADLINE_NONE, e);
+    if (result == SQL_AGAIN || result == SQL_FAILED)
+        s->driver->rollback(c);
+    return result;
+}
+
+/* The same rows put twice are the same: a connection that broke in the commit is no riddle. */
+bool sql_import(struct store *base, struct slice table, const struct pair *rows, size_t n,
+                describe_fn *describe UNUSED, struct err *e)
+{
+    CLEANUP(arena_cleanup) struct arena *a = arena_new(&HEAP_USUAL);
+    struct sql_store *s = (struct sql_store *)base;
+    struct named name;
+    struct import i = {&name, rows, n};
+
+    if (!name_of(a, table, &name, e))
+        return false;
+    for (int tries = 0; tries < TRIES; tries++) {
+        struct sql_conn *c = sql_pool_take(s, DEADLINE_NONE, e);
+        if (!c)
+            return false;
+        bool ready = make_ready(s, c, &i, e);
+        enum sql_result result = ready ? put_all(s, c, &i, e) : SQL_FAILED;
+        sql_pool_give(s, c, result == SQL_BROKEN);
+        if (result == SQL_DONE || result == SQL_FAILED)
+            return result == SQL_DONE;
+    }
+    return false;
+}
+
+/* --- Does it take writes? ----------------------------------------------------------------------
+ */
+
+static bool write_something(struct sql_store *s, struct deadline d, struct err *e)
+{
+    CLEANUP(arena_cleanup) struct arena *a = arena_new(&HEAP_USUAL);
+    struct sql_args args = {.table = SQL_META_TABLE, .key = SLICE("probed")};
+    struct sql_conn *c = sql_pool_take(s, d, e);
+    uint64_t rows;
+
+    if (!c)
+        return false;
+    args.value = rfc3339_nano(a, CLOCK_SYSTEM.now(&CLOCK_SYSTEM));
+    pool_wait_begin();
+    enum sql_result result = s->driver->write(c, SQL_PUT, TABLES, &args, d, &rows, e);
+    sql_pool_give(s, c, result == SQL_BROKEN);
+    pool_wait_end();
+    return result == SQL_DONE;
+}
+
+bool sql_probe(struct store *base, struct deadline d, struct err *e)
+{
+    struct sql_store *s = (struct sql_store *)base;
+    int64_t now = CLOCK_SYSTEM.mono_ns(&CLOCK_SYSTEM);
+
+    pthread_mutex_lock(&s->probing);
+    if (s->probed_at == 0 || now - s->probed_at >= NS_PER_SEC) {
+        err_clear(&s->probed);
+        if (write_something(s, d, &s->probed))
+            err_clear(&s->probed);
+        s->probed_at = CLOCK_SYSTEM.mono_ns(&CLOCK_SYSTEM);
+    }
+    bool ok = s->probed.kind == ERR_NONE;
+    if (!ok && e)
+        err_move(e, &s->probed);
+    pthread_mutex_unlock(&s->probing);
+    return ok;
+}

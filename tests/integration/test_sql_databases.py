@@ -1,0 +1,737 @@
+"""MySQL and PostgreSQL as the database: real servers, two of ours on one of them, a server that is
+killed, and the tables as another implementation would find them."""
+
+import base64
+import concurrent.futures
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import threading
+import time
+import uuid
+from http.client import HTTPException
+from pathlib import Path
+
+import pytest
+from acme_lab import Client, Names, Web, jws
+from conftest import SLOW, STEP_CA, Ca, free_port, make_csr
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from sql_servers import PASSWORD, Mariadb, Postgresql
+
+UNITS = Path(STEP_CA).parents[2] / "tests/unit/store"
+KINDS = {"mysql": Mariadb, "postgresql": Postgresql}
+TABLES = """x509_certs x509_certs_data revoked_x509_certs x509_crl revoked_ssh_certs used_ott
+ssh_certs ssh_hosts ssh_users ssh_host_principals acme_accounts acme_keyID_accountID_index
+acme_account_orders_index acme_orders acme_authzs acme_challenges acme_certs
+acme_serial_certs_index nonces acme_external_account_keys
+acme_external_account_keyID_reference_index acme_external_account_keyID_provisionerID_index
+wire_acme_dpop_token wire_acme_oidc_token admins provisioners authority_policies""".split()
+
+
+def missing(kind):
+    if kind == "mysql":
+        return not (shutil.which("mariadbd") or Path("/usr/sbin/mariadbd").exists())
+    return not list(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+
+
+def new_server(kind, **how):
+    if missing(kind):
+        pytest.skip(f"the server for {kind} is not installed")
+    return KINDS[kind](**how)
+
+
+@pytest.fixture(scope="module", params=sorted(KINDS))
+def server(request):
+    made = new_server(request.param)
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def name():
+    """A database that nobody has used."""
+    return "ca_" + uuid.uuid4().hex[:12]
+
+
+def use(ca, server, database, source=None, **more):
+    db = {"type": server.type, "dataSource": source or server.source(), "database": database}
+    ca.configure(lambda c: c.update(db={**db, **more}))
+    ca.config_path.chmod(0o600)
+    return ca
+
+
+def start_fails(ca, *words):
+    done = ca.run([STEP_CA, ca.config_path, "--password-file", ca.password_file], ok=False)
+    assert done.returncode == 2, done.stderr
+    for word in words:
+        assert word in done.stderr, done.stderr
+    assert PASSWORD not in done.stderr and "s%3Ae" not in done.stderr, done.stderr
+    assert "Sanitizer" not in done.stderr
+    return done.stderr
+
+
+def serial_of(reply):
+    return str(x509.load_pem_x509_certificate(reply.json()["crt"].encode()).serial_number)
+
+
+def revoke(ca, serial, issuer=None):
+    issuer = issuer or ca
+    return ca.request("POST", "/revoke", {
+        "serial": serial, "passive": True,
+        "ott": issuer.token(serial, audience=f"{issuer.url}/1.0/revoke")})
+
+
+def keys(server, database, table):
+    return {row[0] for row in server.rows(
+        f"SELECT {server.text('nkey')} FROM {table}", database)}
+
+
+# --- The engine's own tests -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suite", ["engines", "threads", "sql"])
+def test_the_suite_of_all_engines(server, suite):
+    program = UNITS / f"test_store_{suite}"
+    if not program.exists():
+        pytest.skip(f"{program} is not built")
+    variable = "NEWEL_TEST_" + server.type.upper()
+    done = subprocess.run([str(program)], env={**os.environ, variable: server.source()},
+                          capture_output=True, text=True, timeout=600 * SLOW, check=False)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    assert "FAILED" not in done.stderr + done.stdout
+
+
+# --- The schema and what stands in it --------------------------------------------------------------
+
+
+def columns(server, database, table):
+    return server.rows(
+        "SELECT column_name, data_type, is_nullable FROM information_schema.columns WHERE "
+        f"table_name='{table}' AND "
+        + (f"table_schema='{database}'" if server.type == "mysql" else "table_schema='public'")
+        + " ORDER BY column_name", database)
+
+
+def test_the_schema_is_the_reference_s(server, make_ca, name):
+    ca = use(make_ca(), server, name, type=server.type.upper())
+    ca.start()
+    assert f'the database "{name}" was created' in ca.log()
+    expected = ([["nkey", "varbinary", "NO"], ["nvalue", "blob", "YES"]]
+                if server.type == "mysql" else
+                [["nkey", "bytea", "NO"], ["nvalue", "bytea", "YES"]])
+    for table in TABLES:
+        assert columns(server, name, table) == expected, table
+    if server.type == "mysql":
+        made = server.sql("SHOW CREATE TABLE acme_keyID_accountID_index", name)
+        assert "`nkey` varbinary(255) NOT NULL" in made and "PRIMARY KEY (`nkey`)" in made
+        assert "InnoDB" in made
+    assert PASSWORD not in ca.log()
+    assert ca.stop() == 0
+    ca.start()
+    assert ca.log().count("was created") == 1
+    assert ca.sign().status == 201
+
+
+def test_records_are_those_of_the_reference(server, make_ca, name):
+    ca = use(make_ca("--acme"), server, name).start()
+    token = ca.token()
+    reply = ca.sign(token)
+    serial = serial_of(reply)
+    der = x509.load_pem_x509_certificate(reply.json()["crt"].encode()).public_bytes(
+        serialization.Encoding.DER)
+    key, hexed = "nkey", "HEX(nvalue)" if server.type == "mysql" else "upper(encode(nvalue,'hex'))"
+    rows = server.rows(f"SELECT {server.text(key)}, {hexed} FROM x509_certs", name)
+    assert rows == [[serial, der.hex().upper()]]
+
+    provisioner = ca.config()["authority"]["provisioners"][0]
+    [[found, text]] = server.rows(
+        f"SELECT {server.text('nkey')}, {server.text('nvalue')} FROM x509_certs_data", name)
+    assert found == serial and text == (
+        '{"provisioner":{"id":"ops:' + provisioner["key"]["kid"] + '","name":"ops","type":"JWK"}}')
+
+    claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
+    assert keys(server, name, "used_ott") == {claims["jti"]}
+
+    assert revoke(ca, serial).status == 200
+    assert revoke(ca, serial).status == 400
+    [[found, text]] = server.rows(
+        f"SELECT {server.text('nkey')}, {server.text('nvalue')} FROM revoked_x509_certs", name)
+    assert found == serial
+    assert re.fullmatch(
+        r'\{"Serial":"%s","ProvisionerID":"ops:[^"]+","ReasonCode":0,"Reason":"","RevokedAt":'
+        r'"[-0-9T:.]+Z","ExpiresAt":"[-0-9T:]+Z","TokenID":"[^"]+","MTLS":false,"ACME":false\}'
+        % serial, text), text
+
+    nonce = ca.request("HEAD", "/acme/acme/new-nonce").headers["Replay-Nonce"]
+    [[found, text]] = server.rows(
+        f"SELECT {server.text('nkey')}, {server.text('nvalue')} FROM nonces", name)
+    assert found == nonce and len(nonce) == 43
+    assert re.fullmatch(r'\{"ID":"%s","CreatedAt":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ",'
+                        r'"DeletedAt":"0001-01-01T00:00:00Z"\}' % nonce, text), text
+
+
+def test_a_certificate_that_somebody_else_wrote_is_revoked_by_its_row(server, make_ca, name):
+    """The reference looks at the key alone, and stores NULL where it means nothing."""
+    ca = use(make_ca(), server, name).start()
+    crt, key = ca.issue()
+    serial = x509.load_pem_x509_certificate(Path(crt).read_bytes()).serial_number
+    assert ca.request("POST", "/renew", "", cert=crt, key=key).status == 201
+    cast = f"'{serial}'" if server.type == "mysql" else f"'{serial}'::bytea"
+    server.sql(f"INSERT INTO revoked_x509_certs VALUES({cast}, NULL)", name)
+    assert ca.request("POST", "/renew", "", cert=crt, key=key).status == 401
+
+
+# --- Ways to a server ------------------------------------------------------------------------------
+
+
+def test_sources_of_all_forms(server, make_ca, name):
+    ca = make_ca()
+    sources = [server.socket_source(), server.socket_source(name), server.source(name)]
+    if server.type == "postgresql":
+        sources.append(server.source(name, "?application_name=tests&statement_timeout=7s"))
+        sources.append(server.source("ignored"))  # "database" counts
+        sources.append("")
+        ca.env.update(PGHOST=str(server.folder), PGPORT=str(server.port), PGUSER="step",
+                      PGPASSWORD=PASSWORD)
+    else:
+        sources.append(server.source(name, "?timeout=2s&readTimeout=5s&charset=utf8mb4&compress=1&"
+                                     "tx_isolation=%27SERIALIZABLE%27&innodb_lock_wait_timeout=3"))
+    for source in sources:
+        use(ca, server, name)
+        ca.configure(lambda c, s=source: c["db"].update(dataSource=s))
+        ca.start()
+        assert ca.sign().status == 201, source
+        assert ca.stop() == 0
+    assert len(keys(server, name, "x509_certs")) == len(sources)
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_tls(kind, make_ca, name):
+    server = new_server(kind, tls=True)
+    try:
+        ca = make_ca()
+        root = server.folder / "root.pem"
+        if kind == "mysql":
+            good = [f"?tls=true&tls-ca={str(root).replace('/', '%2F')}", "?tls=skip-verify",
+                    "?tls=preferred"]
+            bad = [("?tls=true", "ertificate"), ("", "secure"), ("?tls=false", "secure"),
+                   ("?tls=foo", "parameter tls")]
+        else:
+            good = [f"?sslmode=verify-full&sslrootcert={root}", "?sslmode=require",
+                    f"?sslmode=verify-ca&sslrootcert={root}", ""]
+            bad = [("?sslmode=verify-full", "certificate"), ("?sslmode=disable", "no encryption"),
+                   ("?sslmode=bogus", "sslmode")]
+        for query, word in bad:
+            use(ca, server, name, server.source(name, query))
+            start_fails(ca, word, "db.dataSource")
+        for query in good:
+            use(ca, server, name, server.source(name, query))
+            ca.start()
+            assert ca.sign().status == 201, query
+            assert ca.stop() == 0
+    finally:
+        server.remove()
+
+
+def test_a_plain_server_is_refused_when_tls_is_asked_for(server, make_ca, name):
+    ca = make_ca()
+    queries = (["?tls=true", "?tls=skip-verify"] if server.type == "mysql"
+               else ["?sslmode=require", "?sslmode=verify-full"])
+    for query in queries:
+        use(ca, server, name, server.source(name, query))
+        text = start_fails(ca, "db.dataSource")
+        assert "TLS" in text or "SSL" in text
+    if server.type == "mysql":
+        for query in ("?tls=true&allowFallbackToPlaintext=true", "?tls=preferred"):
+            use(ca, server, name, server.source(name, query))
+            ca.start()
+            assert ca.stop() == 0
+
+
+# --- What stops the start --------------------------------------------------------------------------
+
+
+def test_a_source_that_cannot_be_read(server, make_ca, name):
+    ca = make_ca()
+    if server.type == "mysql":
+        use(ca, server, name, server.source()[:-1].rsplit("/", 1)[0].replace("/", "") + ")")
+        ca.configure(lambda c: c["db"].update(dataSource="step:pw@tcp(127.0.0.1:3306)"))
+        start_fails(ca, "user:password@tcp(127.0.0.1:3306)/", "slash")
+        use(ca, server, "", server.source(""))
+        start_fails(ca, "no database is named")
+    else:
+        use(ca, server, name, f"host=127.0.0.1 password={PASSWORD} oops")
+        start_fails(ca, "keyword=value")
+
+
+def test_wrong_passwords_and_missing_servers(server, make_ca, name):
+    ca = use(make_ca(), server, name)
+    ca.configure(lambda c: c["db"].update(
+        dataSource=c["db"]["dataSource"].replace("step:s", "step:wrong-s")))
+    text = start_fails(ca, "db.dataSource", "step")
+    assert "wrong-s" not in text
+    use(ca, server, name, server.source().replace(str(server.port), str(free_port())))
+    start_fails(ca, "db.dataSource", "127.0.0.1")
+
+
+def test_missing_privileges(server, make_ca, name):
+    """Who may not create a database can use one that is there, tables and all."""
+    ca = make_ca()
+    other = "u" + uuid.uuid4().hex[:8]
+    if server.type == "mysql":
+        server.sql(f"CREATE USER {other}@'%' IDENTIFIED BY '{PASSWORD}'")
+    else:
+        server.sql(f"CREATE ROLE {other} LOGIN PASSWORD '{PASSWORD}'")
+    source = server.source().replace("step:", f"{other}:", 1)
+    use(ca, server, name, source)
+    start_fails(ca, "db.dataSource", name)
+    use(ca, server, name).start()  # by somebody who may
+    assert ca.stop() == 0
+    if server.type == "mysql":
+        server.sql(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {name}.* TO {other}@'%'")
+    else:
+        server.sql("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public "
+                   f"TO {other}", name)
+    use(ca, server, name, source).start()
+    assert ca.sign().status == 201
+    assert ca.stop() == 0
+    server.sql("DROP TABLE acme_orders", name)
+    start_fails(ca, "create table acme_orders")
+
+
+def test_foreign_tables_and_newer_versions(server, make_ca, name):
+    ca = use(make_ca(), server, name).start()
+    assert ca.stop() == 0
+    server.sql("DROP TABLE nonces; CREATE TABLE nonces (id INT, nvalue TEXT)", name)
+    start_fails(ca, "nonces", "belongs to something else")
+    server.sql("DROP TABLE nonces; CREATE TABLE nonces (nkey INT, nvalue INT)", name)
+    start_fails(ca, "nonces", "belongs to something else")
+    server.sql("DROP TABLE nonces", name)
+    if server.type == "mysql":
+        server.sql("CREATE TABLE nonces(nkey VARBINARY(255) PRIMARY KEY, nvalue BLOB) "
+                   "ENGINE=MyISAM", name)
+        start_fails(ca, "nonces", "InnoDB")
+        server.sql("ALTER TABLE nonces ENGINE=InnoDB", name)
+    ca.start()
+    assert ca.stop() == 0
+    server.sql("UPDATE newel_meta SET nvalue='99' WHERE nkey='schema'", name)
+    start_fails(ca, "newer version")
+
+
+def test_a_password_that_everybody_can_read_is_warned_about(server, make_ca, name):
+    ca = use(make_ca(), server, name)
+    ca.config_path.chmod(0o644)
+    ca.start()
+    assert "everybody can read this file" in ca.log()
+    assert ca.stop() == 0
+
+
+# --- Two of ours on one ----------------------------------------------------------------------------
+
+
+class Twins:
+    """Two servers with one configuration and one database, behind a proxy that takes turns."""
+
+    def __init__(self, make_ca, server, database, *args):
+        self.first = use(make_ca("--acme"), server, database)
+        self.second = Ca.__new__(Ca)
+        self.second.__dict__.update(self.first.__dict__)
+        self.second.port = free_port()
+        self.second.url = f"https://localhost:{self.second.port}"
+        self.second.config_path = self.first.folder / "second.json"
+        self.second.log_path = self.first.folder / "log2"
+        config = {**self.first.config(), "address": f"127.0.0.1:{self.second.port}"}
+        self.second.config_path.write_text(json.dumps(config))
+        self.second.config_path.chmod(0o600)
+        self.both = [self.first, self.second]
+        self.proxy = None
+        for ca in self.both:
+            ca.start(*args)
+
+    def front(self):
+        """A Ca object whose port is the proxy's."""
+        if not shutil.which("haproxy") and not Path("/usr/sbin/haproxy").exists():
+            pytest.skip("haproxy is not installed")
+        ca = Ca.__new__(Ca)
+        ca.__dict__.update(self.first.__dict__)
+        ca.port = free_port()
+        ca.url = f"https://localhost:{ca.port}"
+        conf = self.first.folder / "haproxy.cfg"
+        conf.write_text("\n".join([
+            "defaults", " mode tcp", " timeout connect 5s", " timeout client 60s",
+            " timeout server 60s", f"listen ca\n bind 127.0.0.1:{ca.port}", " balance roundrobin",
+            *[f" server s{i} 127.0.0.1:{c.port}" for i, c in enumerate(self.both)], ""]))
+        self.proxy = subprocess.Popen(
+            [shutil.which("haproxy") or "/usr/sbin/haproxy", "-db", "-f", str(conf)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        ca.process = self.first.process
+        ca.wait_ready()
+        return ca
+
+    def stop(self):
+        if self.proxy:
+            self.proxy.kill()
+            self.proxy.wait()
+        for ca in self.both:
+            if ca.process:
+                assert ca.stop() == 0, ca.log()
+            assert "Sanitizer" not in ca.log() and "runtime error:" not in ca.log(), ca.log()
+            assert PASSWORD not in ca.log()
+
+
+@pytest.fixture
+def twins(make_ca, server, name):
+    made = []
+
+    def make(*args):
+        made.append(Twins(make_ca, server, name, *args))
+        return made[0]
+
+    yield make
+    for t in made:
+        t.stop()
+
+
+def test_a_token_is_good_once_at_two_servers(twins, server, name):
+    pair = twins()
+    first, second = pair.both
+    _, csr = make_csr()
+    for _ in range(20):
+        token = first.token()
+        with concurrent.futures.ThreadPoolExecutor(10) as pool:
+            got = sorted(r.status for r in pool.map(
+                lambda ca, t=token: ca.sign(t, csr), pair.both * 5))
+        assert got == [201] + [401] * 9
+    assert len(keys(server, name, "x509_certs")) == 20
+    reply = first.sign(csr=csr)
+    assert revoke(second, serial_of(reply), first).status == 200
+    assert revoke(first, serial_of(reply)).status == 400
+
+
+def test_revoked_at_one_is_refused_by_the_other(twins):
+    pair = twins()
+    first, second = pair.both
+    crt, key = first.issue()
+    assert second.request("POST", "/renew", "", cert=crt, key=key).status == 201
+    serial = str(x509.load_pem_x509_certificate(Path(crt).read_bytes()).serial_number)
+    assert revoke(first, serial).status == 200
+    assert second.request("POST", "/renew", "", cert=crt, key=key).status == 401
+    assert first.request("POST", "/renew", "", cert=crt, key=key).status == 401
+
+
+class Wanderer(Client):
+    """Every request on a connection of its own: the proxy gives it to the other server."""
+
+    def send(self, *args, **how):  # pylint: disable=arguments-differ
+        try:
+            return super().send(*args, **how)
+        finally:
+            self.close()
+
+
+@pytest.fixture
+def internet():
+    names, web = Names(), Web()
+    yield names, web
+    names.stop()
+    web.stop()
+
+
+def acme_args(names, web):
+    return ("--insecure", "--acme-http-port", str(web.port), "--resolver", names.address)
+
+
+def test_acme_through_a_proxy_in_front_of_two(twins, server, name, internet):
+    names, web = internet
+    front = twins(*acme_args(names, web)).front()
+    client = Wanderer(front)
+    serials = set()
+    for i in range(3):
+        leaf, _ = client.certificate(web, f"a{i}.test", f"b{i}.test")
+        serials.add(str(leaf.serial_number))
+    assert serials <= keys(server, name, "x509_certs")
+    assert serials <= keys(server, name, "acme_serial_certs_index")
+
+    # Many orders of one account at the same time, at both.
+    def order(i):
+        own = Wanderer(front, key=client.key, account=False)
+        own.kid = client.kid
+        return own.certificate(web, f"many{i}.test")[0]
+
+    with concurrent.futures.ThreadPoolExecutor(10) as pool:
+        leaves = list(pool.map(order, range(20)))
+    assert len({leaf.serial_number for leaf in leaves}) == 20
+
+
+def test_a_nonce_is_spent_once_at_two_servers(twins, server, name, internet):
+    pair = twins(*acme_args(*internet))
+    front = pair.front()
+    client = Wanderer(front)
+    for _ in range(10):
+        message = json.dumps(jws(client.key, client.header(client.kid), None))
+
+        def post(_, m=message):
+            own = Wanderer(front, account=False)
+            return own.send("POST", client.kid, m, {"Content-Type": "application/jose+json"})
+
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            got = sorted(r.status for r in pool.map(post, range(8)))
+        assert got == [200] + [400] * 7
+    assert len(client.fresh_nonce()) == 43
+
+
+@pytest.mark.parametrize("value", ["NULL", "''", "'[]'", "'[\"gone\"]'"])
+def test_lists_of_orders_that_the_reference_left_behind(twins, server, name, internet, value):
+    names, web = internet
+    pair = twins(*acme_args(names, web))
+    client = Client(pair.first)
+    account = client.kid.rsplit("/", 1)[1]
+    cast = "" if server.type == "mysql" or value == "NULL" else "::bytea"
+    key = f"'{account}'" + ("" if server.type == "mysql" else "::bytea")
+    server.sql(f"INSERT INTO acme_account_orders_index VALUES({key}, {value}{cast})", name)
+    order = client.order("list.test")
+    [[text]] = server.rows(f"SELECT {server.text('nvalue')} FROM acme_account_orders_index", name)
+    assert json.loads(text) == [order.url.rsplit("/", 1)[1]]
+    order.prove(web)
+    order.finish()
+    client.close()
+
+
+# --- Trouble ---------------------------------------------------------------------------------------
+
+
+class Load:
+    """Threads that ask for certificates and remember what they were told."""
+
+    def __init__(self, cas, threads=12):
+        self.cas = cas
+        self.csr = make_csr()[1]
+        self.issued, self.refused, self.others = [], [], []
+        self.lock = threading.Lock()
+        self.ending = False
+        self.threads = [threading.Thread(target=self.work, args=(i,)) for i in range(threads)]
+        for thread in self.threads:
+            thread.start()
+
+    def work(self, number):
+        ca = self.cas[number % len(self.cas)]
+        while not self.ending:
+            token = ca.token()
+            try:
+                reply = ca.sign(token, self.csr)
+            except (OSError, HTTPException):
+                continue
+            with self.lock:
+                if reply.status == 201:
+                    self.issued.append((serial_of(reply), token))
+                elif reply.status in (500, 503):
+                    self.refused.append(token)
+                else:
+                    self.others.append((reply.status, reply.body))
+            if reply.status != 201:
+                time.sleep(0.05)
+
+    def wait_issued(self, more, seconds=60):
+        target = len(self.issued) + more
+        end = time.monotonic() + seconds * SLOW
+        while len(self.issued) < target:
+            assert time.monotonic() < end, (len(self.issued), target, self.others[:3])
+            time.sleep(0.02)
+
+    def stop(self):
+        self.ending = True
+        for thread in self.threads:
+            thread.join()
+
+
+def test_a_killed_server_loses_nothing_and_is_found_again(make_ca, request, name):
+    for kind in sorted(KINDS):
+        check_killed_server(make_ca, new_server(kind), f"{name}_{kind}")
+
+
+def check_killed_server(make_ca, server, database):
+    pair = None
+    try:
+        pair = Twins(make_ca, server, database)
+        load = Load(pair.both)
+        try:
+            for _ in range(3):
+                load.wait_issued(30)
+                server.kill()
+                before = len(load.refused)
+                time.sleep(0.7)
+                assert len(load.refused) > before
+                assert pair.first.request("GET", "/health").status == 200
+                server.start()
+                load.wait_issued(30)
+        finally:
+            load.stop()
+        assert load.others == [] and load.refused
+        stored = keys(server, database, "x509_certs")
+        assert {serial for serial, _ in load.issued} <= stored
+        used = keys(server, database, "used_ott")
+        assert len(used) >= len(load.issued)
+        for _, token in load.issued[:10] + load.issued[-10:]:
+            for ca in pair.both:
+                assert ca.sign(token, load.csr).status == 401
+        # Whatever became of a token whose answer was an error: it is good for one more at most.
+        for token in load.refused[:20]:
+            with concurrent.futures.ThreadPoolExecutor(4) as pool:
+                got = [r.status for r in pool.map(lambda ca, t=token: ca.sign(t, load.csr),
+                                                  pair.both * 2)]
+            assert got.count(201) <= 1 and set(got) <= {201, 401}
+        for ca in pair.both:
+            assert "until it answers" in ca.log() and "answers again" in ca.log()
+    finally:
+        if pair:
+            pair.stop()
+        server.remove()
+
+
+def test_a_restart_and_connections_that_were_killed(server, make_ca, name):
+    """An orderly restart, and an administrator who ends our sessions."""
+    ca = use(make_ca(), server, name).start()
+    assert ca.sign().status == 201
+    server.stop()
+    assert ca.sign().status == 503
+    server.start()
+    assert ca.sign().status == 201
+    if server.type == "mysql":
+        ids = server.rows("SELECT id FROM information_schema.processlist WHERE user='step'", "")
+        for [number] in ids:
+            server.sql(f"KILL {number}")
+    else:
+        server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                   f"WHERE datname='{name}'")
+    time.sleep(0.2)
+    for _ in range(5):
+        assert ca.sign().status == 201
+
+
+def test_deadlocks_are_run_again(server, make_ca, name):
+    """Somebody locks the tables in the other order, over and over."""
+    ca = use(make_ca(), server, name).start()
+    assert ca.sign().status == 201
+    if server.type == "mysql":
+        server.sql("CREATE TABLE heavy (a INT)", name)
+        rows = ",".join(["(1)"] * 500)
+        script = (f"START TRANSACTION; INSERT INTO heavy VALUES {rows};"
+                  "SELECT COUNT(*) INTO @a FROM used_ott FOR UPDATE; DO SLEEP(0.05);"
+                  "SELECT COUNT(*) INTO @a FROM x509_certs FOR UPDATE; ROLLBACK")
+        count = "SELECT variable_value FROM information_schema.global_status " \
+                "WHERE variable_name='INNODB_DEADLOCKS'"
+    else:
+        server.sql("ALTER SYSTEM SET deadlock_timeout='20ms'", name)
+        server.sql("SELECT pg_reload_conf()", name)
+        script = ("BEGIN; SET LOCAL deadlock_timeout='5s'; LOCK TABLE used_ott IN SHARE MODE;"
+                  "SELECT pg_sleep(0.05); LOCK TABLE x509_certs IN SHARE MODE; ROLLBACK")
+        count = f"SELECT deadlocks FROM pg_stat_database WHERE datname='{name}'"
+    ending = threading.Event()
+
+    def disturb():
+        while not ending.is_set():
+            try:
+                server.sql(script, name)
+            except AssertionError as problem:
+                assert "eadlock" in str(problem)
+            time.sleep(0.05)
+
+    thread = threading.Thread(target=disturb)
+    thread.start()
+    load = Load([ca], threads=6)
+    try:
+        load.wait_issued(150)
+    finally:
+        load.stop()
+        ending.set()
+        thread.join()
+    time.sleep(1)
+    assert load.refused == [] and load.others == [], load.others[:3]
+    assert int(server.rows(count, name)[0][0]) > 0
+    assert len(keys(server, name, "x509_certs")) == len(load.issued) + 1
+
+
+def test_a_frozen_server_is_given_up(make_ca, server, name):
+    """It takes connections and answers nothing."""
+    ca = use(make_ca(), server, name).start()
+    assert ca.sign().status == 201
+    server.signal(signal.SIGSTOP)
+    try:
+        begun = time.monotonic()
+        assert ca.sign().status == 503
+        assert time.monotonic() - begun < 28 * SLOW
+        assert ca.request("GET", "/health").status == 200
+        assert ca.request("GET", "/provisioners").status == 200
+    finally:
+        server.signal(signal.SIGCONT)
+    end = time.monotonic() + 30 * SLOW
+    while ca.sign().status != 201:
+        assert time.monotonic() < end
+        time.sleep(0.2)
+
+
+# --- A CRL that does not fit into a BLOB -------------------------------------------------------------
+
+
+def test_a_long_crl_is_whole(server, make_ca, name):
+    ca = use(make_ca(), server, name)
+    ca.configure(lambda c: c.update(crl={"enabled": True}))
+    ca.start()
+    assert ca.stop() == 0
+    numbers = range(10**30, 10**30 + 3000)
+    record = ('{"Serial":"%d","ProvisionerID":"","ReasonCode":1,"Reason":"","RevokedAt":'
+              '"2026-01-01T00:00:00Z","ExpiresAt":"9990-01-01T00:00:00Z","TokenID":"",'
+              '"MTLS":false,"ACME":false}')
+    cast = "" if server.type == "mysql" else "::bytea"
+    for at in range(0, 3000, 500):
+        server.sql("INSERT INTO revoked_x509_certs VALUES " + ",".join(
+            f"('{n}'{cast},'{record % n}'{cast})" for n in numbers[at:at + 500]), name)
+    ca.start()
+    crl = x509.load_der_x509_crl(ca.request("GET", "/crl").body)
+    assert len(crl) == 3000
+    size = int(server.rows("SELECT LENGTH(nvalue) FROM x509_crl", name)[0][0])
+    assert size > 65535
+
+
+# --- The commands -----------------------------------------------------------------------------------
+
+
+def test_moving_from_one_engine_to_the_next(server, make_ca, name):
+    ca = make_ca().start()
+    serial = serial_of(ca.sign())
+    assert revoke(ca, serial).status == 200
+    crt, key = ca.issue()
+    assert ca.stop() == 0
+    lite = f"sqlite:{ca.config()['db']['dataSource']}"
+    there = f"{server.type}:{server.source(name)}"
+    back = f"sqlite:{ca.folder}/back.sqlite"
+
+    def db(*args):
+        done = ca.run([STEP_CA, "db", *args], ok=False)
+        assert done.returncode == 0, done.stderr
+        assert PASSWORD not in done.stdout + done.stderr
+        return done.stdout
+
+    db("import", "--from", lite, "--to", there)
+    db("import", "--from", there, "--to", back)
+    rows = [{t: r for t, r in json.loads(db("dump", source))["tables"].items() if r}
+            for source in (lite, there, back)]
+    assert rows[0] == rows[1] == rows[2] and rows[0]["x509_certs"]
+
+    use(ca, server, name).start()
+    assert ca.request("POST", "/renew", "", cert=crt, key=key).status == 201
+    assert revoke(ca, serial).status == 400
+
+
+def test_there_is_no_inventory_and_that_is_said(server, make_ca, name):
+    ca = use(make_ca(), server, name).start()
+    assert ca.sign().status == 201
+    done = ca.run([STEP_CA, "db", "list", ca.config_path], ok=False)
+    assert done.returncode != 0 and "inventory" in done.stderr, done.stderr
+    assert PASSWORD not in done.stderr
+
+
