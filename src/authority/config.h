@@ -5,10 +5,12 @@
  */
 #pragma once
 
+#include "base/clock.h"
 #include "policy/policy.h"
 #include "provisioner/claims.h"
 #include "json/shape.h"
 
+struct store;
 struct config_db {
     struct slice type, data_source, value_dir, database, badger_file_loading_mode;
 };
@@ -73,6 +75,8 @@ const char *db_file(struct arena *a, enum db_kind kind, struct slice data_source
 /* The same for those who use the database besides the service: NULL and an error also when an
  * older database waits there to be imported, unless that is what they do. */
 const char *db_file_ready(struct arena *a, const struct config *c, bool import, struct err *e) CHECKED;
+/* The configured database, whatever its kind, for those. */
+struct store *db_open_beside(const struct config *c, struct clock *clock, struct err *e) CHECKED;
 
 extern const struct shape CONFIG_SHAPE, CONFIG_TLS_SHAPE;
 extern const struct shape *const CONFIG_DB_SHAPE;

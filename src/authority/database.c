@@ -2,6 +2,7 @@
 #include "authority/config.h"
 #include "base/file.h"
 #include "store/legacy.h"
+#include "store/store.h"
 
 enum db_kind db_kind_of(struct slice type)
 {
@@ -49,4 +50,22 @@ const char *db_file_ready(struct arena *a, const struct config *c, bool import, 
             "%.*s:%s` shows what is in it",
             old, SLICE_ARG(c->db->type), old);
     return NULL;
+}
+
+struct store *db_open_beside(const struct config *c, struct clock *clock, struct err *e)
+{
+    CLEANUP(arena_cleanup) struct arena *a = arena_new(&HEAP_USUAL);
+    const struct config_db *db = c->db;
+    enum db_kind kind = db_kind_of(db->type);
+    struct store *s;
+
+    if (kind == DB_MYSQL || kind == DB_POSTGRESQL) {
+        s = store_source_open(db->type, db->data_source, db->database, true, clock, e);
+    } else {
+        const char *path = db_file_ready(a, c, false, e);
+        s = path ? store_sqlite_open(path, clock, e) : NULL;
+    }
+    if (!s)
+        err_wrap(e, "%s", config_where(a, c, "db"));
+    return s;
 }

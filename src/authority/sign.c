@@ -300,8 +300,8 @@ static struct slice data_record(struct arena *a, const struct grant *g)
 
 /* Times of the template where the request has none. */
 static bool from_template(struct work *w, const struct grant *g, const struct csr *csr,
-                          const struct json *user, struct tvalue *data,
-                          struct validity_wish *wish, struct x509_leaf *leaf)
+                          const struct json *user, struct tvalue *data, struct validity_wish *wish,
+                          struct x509_leaf *leaf)
 {
     struct validity_wish times;
 

@@ -38,14 +38,28 @@ static void warn_lifetimes(const struct services *s, const struct core *core,
     }
 }
 
-static void warn_readable(const struct core *core)
+static bool has_webhook_secret(const struct registry *r)
 {
+    for (size_t i = 0; i < r->n; i++) {
+        const struct webhooks *all = &r->all[i]->webhooks;
+        for (size_t k = 0; k < all->n; k++) {
+            if (all->v[k].secret.n > 0 || all->v[k].authorization.n > 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+static void warn_readable(const struct core *core, const struct registry *r)
+{
+    bool password = core->config->password.n > 0;
     struct stat st;
 
-    if (core->config->password.n == 0 || stat(core->config->path, &st) != 0)
+    if ((!password && !has_webhook_secret(r)) || stat(core->config->path, &st) != 0)
         return;
     if (st.st_mode & (S_IRGRP | S_IROTH))
-        log_warn("%s holds a password and is readable by others; chmod 600 it", core->config->path);
+        log_warn("%s holds a %s and is readable by others; chmod 600 it", core->config->path,
+                 password ? "password" : "webhook's secret");
 }
 
 static void warn_acme(const struct services *s, const struct registry *r)
@@ -63,7 +77,7 @@ void authority_warn(const struct services *s, const struct core *core, const str
 
     warn_published(r);
     warn_lifetimes(s, core, r, a);
-    warn_readable(core);
+    warn_readable(core, r);
     warn_acme(s, r);
     arena_free(a);
 }

@@ -176,9 +176,11 @@ static bool ask(const struct asked *q, const struct webhook *h, struct answer *o
 
 static void note_trouble(const struct asked *q, const struct webhook *h, const char *what)
 {
-    log_warn("request %.*s: %s webhook \"%.*s\" of provisioner \"%.*s\": %s",
-             SLICE_ARG(q->w->request_id), webhook_kind_name(h->kind), SLICE_ARG(h->name),
-             SLICE_ARG(q->g->by->name), what);
+    struct slice id = q->w->request_id;
+
+    log_warn("%s webhook \"%.*s\" of provisioner \"%.*s\": %s%s%.*s", webhook_kind_name(h->kind),
+             SLICE_ARG(h->name), SLICE_ARG(q->g->by->name), what, id.n > 0 ? "; request " : "",
+             SLICE_ARG(id));
 }
 
 static bool failed(const struct asked *q, const struct webhook *h, const struct err *why)

@@ -23,10 +23,27 @@ bool webhooks_authorize(struct work *w, const struct grant *g, const struct x509
 
 /* --- Bodies (webhook_body.c) ---------------------------------------------------------------- */
 
-/* What is asked about: one of the two. */
+struct webhook_ssh_pair {
+    struct slice name, value;
+};
+/* An SSH certificate that is asked for, or the one that is about to be signed. */
+struct webhook_ssh {
+    bool request;
+    struct slice public_key;   /* wire format: RFC 4253 6.6 */
+    struct slice type, key_id; /* "user", "host" */
+    const struct slice *principals;
+    size_t n_principals;
+    /* Of certificates: */
+    struct slice nonce;
+    uint64_t serial, valid_after, valid_before; /* seconds of Unix time */
+    const struct webhook_ssh_pair *critical_options, *extensions;
+    size_t n_critical_options, n_extensions;
+};
+/* What is asked about: one of the three. */
 struct webhook_subject {
     const struct csr *csr;
     const struct x509_leaf *leaf;
+    const struct webhook_ssh *ssh;
 };
 bool webhook_body(struct arena *a, struct instant now, const struct grant *g,
                   const struct webhook_subject *about, struct slice *body, struct err *e) CHECKED;

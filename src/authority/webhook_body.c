@@ -246,6 +246,48 @@ static bool put_leaf(struct body *b, const struct x509_leaf *leaf, struct err *e
     return true;
 }
 
+/* --- SSH ------------------------------------------------------------------------------------- */
+
+static void put_pairs(struct body *b, const char *name, const struct webhook_ssh_pair *v, size_t n)
+{
+    if (n == 0) {
+        json_member_null(&b->j, name);
+        return;
+    }
+    json_open(&b->j, name);
+    for (size_t i = 0; i < n; i++)
+        json_member_text(&b->j, arena_cstr(b->a, v[i].name), v[i].value);
+    json_close(&b->j);
+}
+
+static void put_ssh_request(struct body *b, const struct webhook_ssh *s)
+{
+    json_open(&b->j, "sshCertificateRequest");
+    put_bytes(b, "publicKey", s->public_key);
+    json_member_text(&b->j, "type", s->type);
+    json_member_text(&b->j, "keyID", s->key_id);
+    put_texts(b, "principals", s->principals, s->n_principals);
+    json_close(&b->j);
+}
+
+static void put_ssh_certificate(struct body *b, const struct webhook_ssh *s)
+{
+    json_open(&b->j, "sshCertificate");
+    put_bytes(b, "nonce", s->nonce.n > 0 ? s->nonce : SLICE_NONE);
+    json_member_uint(&b->j, "serial", s->serial);
+    json_member_text(&b->j, "type", s->type);
+    json_member_text(&b->j, "keyId", s->key_id);
+    put_texts(b, "principals", s->principals, s->n_principals);
+    put_pairs(b, "criticalOptions", s->critical_options, s->n_critical_options);
+    put_pairs(b, "extensions", s->extensions, s->n_extensions);
+    json_member_null(&b->j, "reserved");
+    put_bytes(b, "publicKey", s->public_key);
+    json_member_null(&b->j, "signatureKey");
+    json_member_uint(&b->j, "validBefore", s->valid_before);
+    json_member_uint(&b->j, "validAfter", s->valid_after);
+    json_close(&b->j);
+}
+
 /* --- Who asks -------------------------------------------------------------------------------- */
 
 static void put_requester(struct body *b, const struct grant *g)
@@ -272,6 +314,19 @@ static void put_requester(struct body *b, const struct grant *g)
     json_close(&b->j);
 }
 
+static bool put_subject(struct body *b, const struct webhook_subject *about, struct err *e)
+{
+    if (about->csr)
+        return put_request(b, about->csr, e);
+    if (about->leaf)
+        return put_leaf(b, about->leaf, e);
+    if (about->ssh->request)
+        put_ssh_request(b, about->ssh);
+    else
+        put_ssh_certificate(b, about->ssh);
+    return true;
+}
+
 bool webhook_body(struct arena *a, struct instant now, const struct grant *g,
                   const struct webhook_subject *about, struct slice *body, struct err *e)
 {
@@ -283,7 +338,7 @@ bool webhook_body(struct arena *a, struct instant now, const struct grant *g,
     if (g->by->name.n > 0)
         json_member_text(&b.j, "provisionerName", g->by->name);
     put_requester(&b, g);
-    if (about->csr ? !put_request(&b, about->csr, e) : !put_leaf(&b, about->leaf, e))
+    if (!put_subject(&b, about, e))
         return false;
     json_close(&b.j);
     *body = buf_slice(&out);

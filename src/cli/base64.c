@@ -4,10 +4,14 @@
 #include "cli/tool_input.h"
 #include "cli/tree.h"
 
+#define TEXT_MAX (256u << 20)
+
 static bool read_text(struct invocation *inv, struct slice *text)
 {
-    struct buf b = buf_new(inv->secrets, TOOL_INPUT_MAX);
+    struct buf b = buf_new(inv->secrets, TEXT_MAX);
 
+    if (!inv->n_args && tool_piped())
+        return tool_read(inv, NULL, TEXT_MAX, text);
     if (!inv->n_args)
         return tool_input(inv, "Please enter text", text);
     for (int i = 0; i < inv->n_args; i++) {

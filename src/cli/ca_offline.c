@@ -36,9 +36,8 @@ static bool open_store(struct ca_offline *o, const struct config *c)
         o->services.store = store_memory_open(false, inv->clock);
         return true;
     }
-    const char *path = db_file_ready(inv->arena, c, false, &inv->err);
-    o->services.store = path ? store_sqlite_open(path, inv->clock, &inv->err) : NULL;
-    return o->services.store || err_wrap(&inv->err, "%s", config_where(inv->arena, c, "db"));
+    o->services.store = db_open_beside(c, inv->clock, &inv->err);
+    return o->services.store != NULL;
 }
 
 /* The arena is the core's from here on. */

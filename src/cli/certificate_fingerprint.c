@@ -1,34 +1,10 @@
 /* step certificate fingerprint: the digest of a certificate or request, in several notations. */
-#include "base/encode.h"
 #include "cli/certificate.h"
 #include "cli/certificate_common.h"
+#include "cli/notation.h"
 #include "crypto/digest.h"
 
 #define LINES_MAX (1u << 20)
-
-static const struct notation {
-    const char *name;
-    bool hex;
-    enum base64_form form;
-} NOTATIONS[] = {
-    {"hex", true, BASE64_STD},
-    {"base64", false, BASE64_STD},
-    {"base64-url", false, BASE64_URL},
-    {"base64url", false, BASE64_URL},
-    {"base64-raw", false, BASE64_STD_RAW},
-    {"base64-url-raw", false, BASE64_URL_RAW},
-    {"base64url-raw", false, BASE64_URL_RAW},
-    {"base64urlraw", false, BASE64_URL_RAW},
-};
-
-static const struct notation *notation_named(const char *name)
-{
-    for (size_t i = 0; i < COUNT_OF(NOTATIONS); i++) {
-        if (slice_is_case(slice_text(name), NOTATIONS[i].name))
-            return &NOTATIONS[i];
-    }
-    return NULL;
-}
 
 static void fingerprint_put(struct buf *b, const struct notation *n, enum digest digest,
                             struct slice der)
@@ -36,10 +12,7 @@ static void fingerprint_put(struct buf *b, const struct notation *n, enum digest
     uint8_t hash[DIGEST_MAX];
 
     digest_of(digest, der, hash);
-    if (n->hex)
-        hex_put(b, slice_of(hash, digest_size(digest)));
-    else
-        base64_put(b, n->form, slice_of(hash, digest_size(digest)));
+    buf_put(b, notation_text(b->arena, n, slice_of(hash, digest_size(digest))));
     buf_byte(b, '\n');
 }
 
@@ -54,8 +27,7 @@ static int run_fingerprint(struct invocation *inv)
     struct csr *csr;
 
     if (!n)
-        return fail_value(inv, "format", format,
-                          "hex, base64, base64-url, base64-raw, base64-url-raw");
+        return fail_value(inv, "format", format, NOTATION_NAMES);
     if (!cert_source(inv, place, flag_bool(inv, "insecure"), &list, &csr))
         return fail(inv);
     if (csr)

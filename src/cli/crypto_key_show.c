@@ -5,6 +5,7 @@
 #include "base/encode.h"
 #include "cli/crypto.h"
 #include "cli/key_files.h"
+#include "cli/notation.h"
 #include "crypto/pem.h"
 #include "crypto/tool.h"
 
@@ -193,29 +194,6 @@ const struct command CMD_CRYPTO_KEY_INSPECT = {
 
 /* --- fingerprint -------------------------------------------------------------------------- */
 
-static const struct notation {
-    const char *name;
-    bool hex;
-    enum base64_form form;
-} NOTATIONS[] = {
-    {"hex", true, BASE64_STD},
-    {"base64", false, BASE64_STD},
-    {"base64-url", false, BASE64_URL},
-    {"base64url", false, BASE64_URL},
-    {"base64-raw", false, BASE64_STD_RAW},
-    {"base64-url-raw", false, BASE64_URL_RAW},
-    {"base64url-raw", false, BASE64_URL_RAW},
-};
-
-static const struct notation *notation_named(const char *name)
-{
-    for (size_t i = 0; i < COUNT_OF(NOTATIONS); i++) {
-        if (slice_is_case(slice_text(name), NOTATIONS[i].name))
-            return &NOTATIONS[i];
-    }
-    return NULL;
-}
-
 /* The bytes of the key that are hashed. */
 static bool key_bytes(struct invocation *inv, const struct key *k, struct slice *bytes)
 {
@@ -245,8 +223,7 @@ static int run_fingerprint(struct invocation *inv)
     struct slice bytes;
 
     if (!n)
-        return fail_value(inv, "format", format,
-                          "hex, base64, base64-url, base64-raw, base64-url-raw");
+        return fail_value(inv, "format", format, NOTATION_NAMES);
     if (!read_key(inv, &file) || !key_bytes(inv, file.key, &bytes))
         return fail(inv);
     if (flag_bool(inv, "raw")) {
@@ -254,9 +231,7 @@ static int run_fingerprint(struct invocation *inv)
         return 0;
     }
     digest_of(d, bytes, hash);
-    struct slice value = slice_of(hash, digest_size(d));
-    struct slice text =
-        n->hex ? hex_text(inv->arena, value) : base64_text(inv->arena, n->form, value);
+    struct slice text = notation_text(inv->arena, n, slice_of(hash, digest_size(d)));
     out_line(inv, "%s:%.*s", digest_name(d), SLICE_ARG(text));
     return 0;
 }

@@ -1,11 +1,13 @@
 /* step crypto key sign, verify: signatures over files, without a container. */
 #include "base/encode.h"
+#include "base/file.h"
 #include "cli/crypto.h"
 #include "cli/key_files.h"
 #include "cli/tool_input.h"
 #include "crypto/tool.h"
 
 #define SIGNATURE_MAX 4096u
+#define MESSAGE_MAX   (1u << 30)
 
 static const struct flag ALG_FLAGS[] = {
     {"alg,algorithm", FLAG_TEXT, "<digest>",
@@ -36,6 +38,14 @@ static void tell_unused(struct invocation *inv, const struct key *k)
     }
 }
 
+/* Not a secret, and larger than their heap. */
+static bool message_read(struct invocation *inv, struct slice *message)
+{
+    const char *path = arg_text(inv, 0);
+
+    return file_read(inv->arena, path ? path : "-", true, MESSAGE_MAX, message, &inv->err);
+}
+
 /* --- sign --------------------------------------------------------------------------------- */
 
 static int run_sign(struct invocation *inv)
@@ -51,7 +61,7 @@ static int run_sign(struct invocation *inv)
     if (!file.secret)
         return fail_with(inv, "key %s is not a signer", path);
     tell_unused(inv, file.key);
-    if (!tool_read(inv, arg_text(inv, 0), TOOL_INPUT_MAX, &message) ||
+    if (!message_read(inv, &message) ||
         !tool_sign(file.secret, d, flag_bool(inv, "pss"), message, &sig, &inv->err))
         return fail(inv);
     if (flag_bool(inv, "raw"))
@@ -106,7 +116,7 @@ static int run_verify(struct invocation *inv)
     if (!file.key)
         return fail_with(inv, "a shared secret (oct) verifies no signature");
     tell_unused(inv, file.key);
-    if (!tool_read(inv, arg_text(inv, 0), TOOL_INPUT_MAX, &message))
+    if (!message_read(inv, &message))
         return fail(inv);
     if (!tool_verify(file.key, d, flag_bool(inv, "pss"), message, sig, &inv->err))
         return inv->err.kind == ERR_UNAUTHORIZED ? fail_with(inv, "false") : fail(inv);

@@ -97,6 +97,18 @@ static bool old_is_unchanged(const struct opening *o, struct store *s, struct er
         then.p ? "was written to after it had been imported" : "was not imported");
 }
 
+/* The target of an import that did not come to its end lacks revocations, among others. */
+static bool is_whole(struct store *s, struct arena *a, struct err *e)
+{
+    struct slice note;
+
+    if (!store_get(s, TABLE_IMPORTS, SLICE("current"), a, &note, DEADLINE_NONE, e))
+        return false;
+    return note.n == 0 || err_set(e, ERR_INTERNAL,
+                                  "an import into this database was interrupted: run `step-ca db "
+                                  "import` once more, it goes on where it was");
+}
+
 static struct store *open_embedded(const struct opening *o, struct err *e)
 {
     bool old = o->kind == DB_BADGER || o->kind == DB_BBOLT;
@@ -126,7 +138,9 @@ struct store *database_open(const struct config *c, struct clock *clock, struct 
     struct store *s =
         server ? store_source_open(c->db->type, c->db->data_source, c->db->database, true, clock, e)
                : open_embedded(&o, e);
-    if (!s)
-        err_wrap(e, "%s", config_where(a, c, "db.dataSource"));
-    return s;
+    if (s && is_whole(s, a, e))
+        return s;
+    store_close(s);
+    err_wrap(e, "%s", config_where(a, c, "db.dataSource"));
+    return NULL;
 }

@@ -8,13 +8,13 @@
  */
 #include <stdlib.h>
 
-#include <snappy-c.h>
 #include <zstd.h>
 
 #include "base/buf.h"
 #include "crypto/digest.h"
 #include "store/badger_part.h"
 #include "store/checksum.h"
+#include "store/snappy.h"
 
 #define HEADER_V1 10
 #define HEADER_V2 4
@@ -98,13 +98,15 @@ static bool sum_matches(struct slice message, struct slice bytes)
 
 static bool unpack_snappy(struct table *t, struct slice raw, struct slice *out, struct err *e)
 {
+    struct err why = {0};
     size_t n;
 
-    if (snappy_uncompressed_length((const char *)raw.p, raw.n, &n) != SNAPPY_OK || n > BLOCK_MAX)
-        return damaged(t, e, "a block is not compressed as it should be (Snappy)");
-    char *to = (char *)room_for(&t->plain, n);
-    if (snappy_uncompress((const char *)raw.p, raw.n, to, &n) != SNAPPY_OK)
-        return damaged(t, e, "a block is not compressed as it should be (Snappy)");
+    if (!snappy_size(raw, BLOCK_MAX, &n, &why))
+        return why.kind == ERR_UNAVAILABLE ? err_set(e, why.kind, "%s", why.text)
+                                           : damaged(t, e, why.text);
+    uint8_t *to = room_for(&t->plain, n);
+    if (!snappy_unpack(raw, to, n, &why))
+        return damaged(t, e, why.text);
     *out = slice_of(to, n);
     return true;
 }

@@ -216,6 +216,17 @@ static double to_double(struct trun *run, const struct decimal *x)
     return strtod(arena_cstr(run->a, buf_slice(&b)), NULL);
 }
 
+static bool apply(struct trun *run, enum decimal_op op, const struct decimal *a, struct decimal b,
+                  struct decimal *out)
+{
+    if (op == DECIMAL_MUL)
+        return multiply(run, a, &b, out);
+    if (op == DECIMAL_DIV)
+        return divide(run, *a, b, out);
+    b.negative ^= op == DECIMAL_SUB;
+    return add(run, *a, b, out);
+}
+
 bool decimal_fold(struct trun *run, enum decimal_op op, const double *v, size_t n, double *out)
 {
     struct decimal sum, x, next;
@@ -223,13 +234,7 @@ bool decimal_fold(struct trun *run, enum decimal_op op, const double *v, size_t 
     if (!from_double(run, v[0], &sum))
         return false;
     for (size_t i = 1; i < n; i++) {
-        bool good = from_double(run, v[i], &x);
-        x.negative ^= op == DECIMAL_SUB;
-        if (good && (op == DECIMAL_ADD || op == DECIMAL_SUB))
-            good = add(run, sum, x, &next);
-        else if (good)
-            good = op == DECIMAL_MUL ? multiply(run, &sum, &x, &next) : divide(run, sum, x, &next);
-        if (!good)
+        if (!from_double(run, v[i], &x) || !apply(run, op, &sum, x, &next))
             return false;
         sum = next;
     }

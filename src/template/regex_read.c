@@ -8,6 +8,7 @@
 
 #define PATTERN_MAX 4096u
 #define GROUPS_MAX  200u
+#define DEPTH_MAX   50u /* PCRE2's compiler recurses, and worker threads have small stacks */
 #define REPEAT_MAX  1000
 #define RUNE_LAST   0x10ffffu
 
@@ -477,7 +478,7 @@ static bool group(struct reader *r)
         return fail(r, "too many groups");
     if (capture)
         r->names[++r->groups] = name;
-    if (++r->depth > GROUPS_MAX)
+    if (++r->depth > DEPTH_MAX)
         return fail(r, "expression nests too deeply");
     size_t start = r->b.n;
     buf_text(&r->b, capture ? "(" : "(?:");

@@ -98,8 +98,10 @@ static bool encode(struct encoder *enc, const struct tvalue *v, unsigned depth)
 {
     if (!run_step(enc->run))
         return false;
-    if (depth > VALUE_DEPTH || enc->b->failed)
-        return run_fail(enc->run, "json: a value is nested too deeply or too large");
+    if (depth > VALUE_DEPTH)
+        return run_fail(enc->run, "json: a value is nested too deeply");
+    if (enc->b->failed)
+        return run_fail_kind(enc->run, ERR_TOO_LARGE, "the JSON text is too large");
     if (v->type && v->type->json)
         return v->type->json(v, enc->b) ? true : run_fail(enc->run, "json: unsupported value");
     switch (v->kind) {

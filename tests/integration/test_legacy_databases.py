@@ -110,7 +110,7 @@ def test_a_locked_store_is_refused(tmp_path):
     assert not (tmp_path / "x").exists()
 
 
-def test_an_import_that_was_interrupted_goes_on(tmp_path):
+def test_an_import_that_was_interrupted_goes_on(make_ca, tmp_path):
     """The target is what a kill leaves: some rows, and the note how far it came."""
     path = unpack("badgerv2-multi-none", tmp_path)
     spec, copy = f"badgerv2:{path}", tmp_path / "copy.sqlite"
@@ -128,6 +128,12 @@ def test_an_import_that_was_interrupted_goes_on(tmp_path):
                      " WHERE name='newel_imports'", (json.dumps(note).encode(),))
         base.execute("UPDATE kv SET k=CAST(k AS BLOB)")
     base.close()
+    ca = make_ca()
+    serve_on(ca, "sqlite", copy)
+    ca.start(wait=False)
+    assert ca.process.wait(timeout=60) == 2
+    ca.process = None
+    assert "was interrupted" in ca.log()
     done = db("import", "--from", spec, "--to", f"sqlite:{copy}")
     assert "401 of them were there" in done.stdout
     assert_content(dump(f"sqlite:{copy}"), content("badgerv2-multi-none"))

@@ -3,14 +3,18 @@
 import fcntl
 import hashlib
 import hmac
+import http.server
 import json
+import ssl
 import subprocess
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import jwt as pyjwt
 import pytest
 from conftest import make_cert, pem_of
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa, utils, x25519
 from jwcrypto import jwe as pyjwe
@@ -381,6 +385,49 @@ def test_a_set_gives_the_key_of_the_token(step):
     step.fails("multiple keys with kid b have been found on set", *words, stdin=token.encode())
     step.fails("error reading secret: unsupported format", "crypto", "jwt", "verify", "--subtle",
                "--jwks", "secret", "--kid", "b", stdin=token.encode())
+
+
+@pytest.fixture
+def web(tmp_path):
+    """An https server for the directory, with a certificate of a CA that only this test trusts."""
+    ca_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    ca = make_cert("Web CA", ca_key, ca=True)
+    names = x509.SubjectAlternativeName([x509.DNSName("localhost")])
+    leaf = make_cert("localhost", key, ca, ca_key, extensions=[(names, False)])
+    (tmp_path / "web.pem").write_text(pem_of(leaf) + pem_of(key))
+    (tmp_path / "web-ca.pem").write_text(pem_of(ca))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "web.pem")
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *args):
+            super().__init__(*args, directory=str(tmp_path))
+
+        def log_message(self, *args):
+            pass
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"https://localhost:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_keys_come_from_the_web_when_its_certificate_is_trusted(step, web):
+    step.ok("crypto", "jwk", "create", "a.pub", "a.key", "--kid", "a", *PLAIN)
+    step.ok("crypto", "jwk", "keyset", "add", "set", stdin=step.get("a.pub"))
+    token = step.line("crypto", "jwt", "sign", "--key", "a.key", "--subtle").encode()
+    words = ["crypto", "jwt", "verify", "--subtle"]
+    step.fails("error reading https://localhost", *words, "--jwks", f"{web}/set", stdin=token,
+               lines=2)
+    step.env["SSL_CERT_FILE"] = str(step.path / "web-ca.pem")
+    step.ok(*words, "--jwks", f"{web}/set", stdin=token)
+    step.ok(*words, "--key", f"{web}/a.pub", stdin=token)
+    step.fails("the server answered with status 404", *words, "--jwks", f"{web}/none", stdin=token,
+               lines=2)
+    step.fails("error reading http://localhost/set", *words, "--jwks", "http://localhost/set",
+               stdin=token)
 
 
 # --- keyset ------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from acme_lab import Client, Lab, acme_csr
 from conftest import SLOW, STEP_CA, free_port, make_csr
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
@@ -82,15 +83,18 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture(scope="module")
-def hook(ca, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("hook")
+def hook_of(ca, folder):
     crt, key = ca.issue("127.0.0.1", folder)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(crt, key)
     context.load_verify_locations(ca.root_path)
     context.verify_mode = ssl.CERT_OPTIONAL
-    server = Hook(context)
+    return Hook(context)
+
+
+@pytest.fixture(scope="module")
+def hook(ca, tmp_path_factory):
+    server = hook_of(ca, tmp_path_factory.mktemp("hook"))
     yield server
     server.release.set()
     server.shutdown()
@@ -420,6 +424,52 @@ def test_names_are_unique(ca, hook):
         assert 'another webhook is called "one"' in ca.log()
     finally:
         ca.config_path.write_text(good)
+
+
+# --- ACME ---------------------------------------------------------------------------------------------
+
+
+def test_acme_orders_ask_when_they_are_finalized(make_ca, tmp_path):
+    lab = Lab(make_ca, tmp_path)
+    hook = hook_of(lab.ca, tmp_path)
+    hook.answers["/gate"] = [{"allow": True}]
+
+    def change(config):
+        (acme,) = [p for p in config["authority"]["provisioners"] if p["type"] == "ACME"]
+        acme["options"] = {"webhooks": [webhook(hook), webhook(hook, "gate", "AUTHORIZING")]}
+    lab.ca.configure(change)
+    assert lab.ca.reload()
+    client = Client(lab.ca)
+    order = client.order("a.acme.test")
+    order.prove(lab.web)
+    csr, _ = acme_csr(["a.acme.test"])
+
+    hook.answer("/people", {"allow": False, "error": {"code": "E9", "message": "not you"}})
+    reply = order.finalize(csr)
+    assert reply.status == 401
+    body = reply.json()
+    assert body["type"] == "urn:ietf:params:acme:error:unauthorized"
+    assert body["subproblems"] == [{"type": "urn:smallstep:acme:error:E9", "detail": "not you"}]
+    hook.answer("/people", {"allow": False})
+    body = order.finalize(csr).json()
+    assert body["type"] == "urn:ietf:params:acme:error:unauthorized" and "subproblems" not in body
+    hook.answer("/people", (404, b""))
+    reply = order.finalize(csr)
+    assert reply.status == 500
+    assert reply.json()["type"] == "urn:ietf:params:acme:error:serverInternal"
+
+    assert order.refresh()["status"] == "ready"
+    hook.answer("/people", {"allow": True})
+    order.finish()
+    assert [s.path for s in hook.seen] == ["/people", "/gate"]
+    bodies = [json.loads(s.body) for s in hook.seen]
+    assert bodies[0]["provisionerName"] == "acme"
+    assert bodies[0]["x509CertificateRequest"]["dnsNames"] == ["a.acme.test"]
+    assert bodies[1]["x509Certificate"]["dnsNames"] == ["a.acme.test"]
+    client.close()
+    assert lab.ca.stop() == 0
+    lab.stop()
+    hook.shutdown()
 
 
 # --- Commands -------------------------------------------------------------------------------------

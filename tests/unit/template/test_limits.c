@@ -1,6 +1,8 @@
 /* A template cannot hang or exhaust the process: each bound, reached in every way there is. */
 #include "template_testing.h"
 
+#include <pthread.h>
+
 /* A clock that moves a millisecond with every look: time limits do not depend on the machine. */
 static int64_t ticks;
 
@@ -227,6 +229,58 @@ static void regular_expressions_stop(void **state)
                  "template: t:1:3: ");
 }
 
+/* --- The deepest there is, on the stack of a worker thread ---------------------------------------
+ */
+
+#if defined(__SANITIZE_ADDRESS__)
+#define WORKER_STACK (2u << 20)
+#else
+#define WORKER_STACK (256u << 10)
+#endif
+
+static void *run_deep(void *arg)
+{
+    struct attempt *t = arg;
+    struct buf b = buf_new(t->a, 1u << 20);
+
+    buf_text(&b, "{{ $l := list 1 }}{{ range 195 }}{{ $l = list $l }}{{ end }}{{ ");
+    repeat_text(&b, "print (", 95);
+    buf_text(&b, "printf \"%v%s\" $l (toJson $l)");
+    repeat_text(&b, ")", 95);
+    buf_text(&b, " | len }}{{ deepEqual $l (deepCopy $l) }}{{ asn1Marshal $l | len }}");
+    for (int i = 0; i < 2; i++) {
+        buf_text(&b, "{{ regexMatch \"");
+        repeat_text(&b, i ? "(?i:a|(" : "((", 24);
+        buf_text(&b, "x");
+        repeat_text(&b, i ? ")*)+" : ")?)*", 24);
+        buf_text(&b, "$\" \"y\" }}");
+    }
+    buf_text(&b, "{{ fromJson \"");
+    repeat_text(&b, "[", 120);
+    repeat_text(&b, "]", 120);
+    buf_text(&b, "\" | toJson | len }}");
+    repeat_text(&b, "{{ if 1 }}", 95);
+    repeat_text(&b, "{{ end }}", 95);
+    return attempt(t, arena_cstr(t->a, buf_slice(&b))) ? NULL : t;
+}
+
+static void the_deepest_fits_a_workers_stack(void **state)
+{
+    struct attempt *t = *state;
+    pthread_attr_t attr;
+    pthread_t thread;
+    void *bad;
+
+    be_patient(t);
+    pthread_attr_init(&attr);
+    assert_int_equal(pthread_attr_setstacksize(&attr, WORKER_STACK), 0);
+    assert_int_equal(pthread_create(&thread, &attr, run_deep, t), 0);
+    assert_int_equal(pthread_join(thread, &bad), 0);
+    pthread_attr_destroy(&attr);
+    if (bad)
+        fail_msg("%s", t->e.text);
+}
+
 static void big_texts_are_refused(void **state)
 {
     struct attempt *t = *state;
@@ -252,6 +306,7 @@ int main(void)
         TEST(long_chains_of_else_if_work),
         TEST(values_in_themselves_are_refused),
         TEST(regular_expressions_stop),
+        TEST(the_deepest_fits_a_workers_stack),
         TEST(big_texts_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
