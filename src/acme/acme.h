@@ -33,8 +33,8 @@ void acme_service_free(struct acme_service *a);
  * On a store with STORE_SHARED they live there: another server may be asked next. */
 struct acme_nonces *acme_nonces_new(struct clock *clock, struct rng *rng, struct store *store);
 void acme_nonces_free(struct acme_nonces *n);
-bool acme_nonce_make(struct acme_nonces *n, struct arena *a, struct deadline d,
-                     struct slice *nonce, struct err *e) CHECKED;
+bool acme_nonce_make(struct acme_nonces *n, struct arena *a, struct deadline d, struct slice *nonce,
+                     struct err *e) CHECKED;
 /* ERR_NOT_FOUND: unknown or spent. */
 bool acme_nonce_spend(struct acme_nonces *n, struct slice nonce, struct deadline d,
                       struct err *e) CHECKED;

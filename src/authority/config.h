@@ -74,7 +74,8 @@ enum db_kind db_kind_of(struct slice type);
 const char *db_file(struct arena *a, enum db_kind kind, struct slice data_source);
 /* The same for those who use the database besides the service: NULL and an error also when an
  * older database waits there to be imported, unless that is what they do. */
-const char *db_file_ready(struct arena *a, const struct config *c, bool import, struct err *e) CHECKED;
+const char *db_file_ready(struct arena *a, const struct config *c, bool import,
+                          struct err *e) CHECKED;
 /* The configured database, whatever its kind, for those. */
 struct store *db_open_beside(const struct config *c, struct clock *clock, struct err *e) CHECKED;
 

@@ -255,8 +255,7 @@ static bool check_db_server(const struct checker *k)
 
     if (!store_source_check(db->type, db->data_source, db->database, &source, k->e)) {
         bool built = k->e && k->e->kind != ERR_NOT_IMPLEMENTED;
-        return err_wrap(k->e, "%s",
-                        config_where(k->a, k->c, built ? "db.dataSource" : "db.type"));
+        return err_wrap(k->e, "%s", config_where(k->a, k->c, built ? "db.dataSource" : "db.type"));
     }
     if (source.warning)
         warn(k, "db.dataSource", source.warning);
@@ -383,6 +382,5 @@ bool config_validate(struct arena *a, const struct config *c, config_warn_fn *wa
             check_address(&k, "metricsAddress", c->metrics_address, false)) &&
            check_tls(&k) && check_kms(&k) && check_authority_type(&k) && check_later(&k) &&
            check_crl(&k) && check_db(&k) && check_authority(&k) && check_policy(&k) &&
-           check_template_functions(&k) &&
-           check_logger(&k) && check_monitoring(&k);
+           check_template_functions(&k) && check_logger(&k) && check_monitoring(&k);
 }

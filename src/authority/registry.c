@@ -112,8 +112,8 @@ static struct template_env *template_env(struct arena *a, const struct services 
 
     for (size_t i = 0; i < allow->n; i++)
         names[i] = arena_cstr(a, allow->v[i]);
-    *env = (struct template_env){
-        .sp = s->sp, .clock = s->clock, .allow = names, .n_allow = allow->n};
+    *env =
+        (struct template_env){.sp = s->sp, .clock = s->clock, .allow = names, .n_allow = allow->n};
     return env;
 }
 
@@ -122,9 +122,8 @@ struct registry *registry_build(struct services *s, const struct core *core, str
     struct arena *a = arena_new(&HEAP_WIPED); /* secrets of webhooks are in it */
     struct registry *r = arena_alloc(a, sizeof(*r));
     const struct json *list = core->config->authority.provisioners;
-    struct provisioner_env env = {
-        s->clock, &core->audiences, &core->claims,
-        template_env(a, s, &core->config->authority.template_functions)};
+    struct provisioner_env env = {s->clock, &core->audiences, &core->claims,
+                                  template_env(a, s, &core->config->authority.template_functions)};
     size_t n = list ? list->n : 0;
 
     ref_init(&r->ref, last_registry);

@@ -104,7 +104,7 @@ struct token_order {
     struct slice cnf;  /* digest of the request, base64url; empty: none */
     struct slice user; /* JSON object; empty: none */
     struct time_or_duration not_before, not_after;
-    bool own_key;  /* --key is the provisioner's key */
+    bool own_key; /* --key is the provisioner's key */
     /* `certificate` and `sign` can do without a token: when an ACME provisioner is chosen, its name
      * goes here and *token is absent. */
     struct slice *acme;

@@ -14,8 +14,8 @@
 #include "client/contexts.h"
 #include "crypto/digest.h"
 #include "crypto/keyfile.h"
-#include "json/shape.h"
 #include "x509/names.h"
+#include "json/shape.h"
 
 static const struct flag FLAGS_INIT[] = {
     {"root", FLAG_FILE, "<file>",

@@ -62,8 +62,8 @@ bool provisioner_put_members(struct invocation *inv, const struct provisioner_ty
  * in_force: what holds without flags; NULL: the flags' defaults. */
 bool provisioner_put_claims(struct invocation *inv, struct json *entry,
                             const struct claims *in_force);
-/* The options member, with the template and data that the flags name; a template that does not parse
- * is refused. */
+/* The options member, with the template and data that the flags name; a template that does not
+ * parse is refused. */
 bool provisioner_put_options(struct invocation *inv, struct json *entry);
 /* Members in their usual order, those that are unknown behind them. */
 void provisioner_order(struct json *entry);

@@ -6,7 +6,8 @@
 #include "base/slice.h"
 #include "crypto/digest.h"
 
-/* AES-GCM, 12-byte IV, 16-byte tag; key 16, 24 or 32 bytes.  out: as long as plain, tag separate. */
+/* AES-GCM, 12-byte IV, 16-byte tag; key 16, 24 or 32 bytes.  out: as long as plain, tag separate.
+ */
 bool aes_gcm_seal(struct arena *a, struct slice key, struct slice iv, struct slice aad,
                   struct slice plain, struct slice *out, uint8_t tag[16], struct err *e) CHECKED;
 /* ERR_MALFORMED when the tag does not fit. */

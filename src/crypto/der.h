@@ -64,8 +64,8 @@ void der_int(struct buf *b, int64_t v);
 void der_bool(struct buf *b, bool v);
 void der_null(struct buf *b);
 void der_octets(struct buf *b, struct slice bytes);
-void der_bits(struct buf *b, struct slice bytes);     /* unused bits: 0 */
-void der_named_bits(struct buf *b, uint32_t bits);    /* bit 0 first, trailing zeros dropped */
+void der_bits(struct buf *b, struct slice bytes);  /* unused bits: 0 */
+void der_named_bits(struct buf *b, uint32_t bits); /* bit 0 first, trailing zeros dropped */
 /* RFC 5280 4.1.2.5: UTCTime to 2049, GeneralizedTime from 2050. */
 void der_time(struct buf *b, struct instant t);
 void der_generalized_time(struct buf *b, struct instant t);

@@ -82,9 +82,9 @@ bool private_key_generate(struct arena *a, enum key_type type, unsigned bits,
 
 /* --- Numbers: what a JWK or `key inspect` shows.  Big-endian; EC values padded to the field. */
 struct key_numbers {
-    struct slice x, y;                 /* EC; OKP: x */
-    struct slice n, e;                 /* RSA, without leading zeros */
-    struct slice d, p, q, dp, dq, qi;  /* private: secret memory when the arena is */
+    struct slice x, y;                /* EC; OKP: x */
+    struct slice n, e;                /* RSA, without leading zeros */
+    struct slice d, p, q, dp, dq, qi; /* private: secret memory when the arena is */
 };
 bool key_numbers(struct arena *a, const struct key *k, struct key_numbers *out,
                  struct err *e) CHECKED;

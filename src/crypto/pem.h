@@ -14,7 +14,7 @@ struct pem {
     struct slice der;   /* decoded body, in the arena */
     struct pem_header headers[8];
     size_t n_headers;
-    struct slice text;  /* the whole block as it stands in the input */
+    struct slice text; /* the whole block as it stands in the input */
 };
 /* Takes the next block out of *rest (text before it is skipped).  False with e->kind == ERR_NONE:
  * there is none.  False with ERR_MALFORMED: a block that is broken. */

@@ -47,8 +47,8 @@ bool jwe_seal(struct arena *a, const struct jwe_options *o, const struct jwe_key
               struct slice plain, enum jwe_form form, struct slice *text, struct err *e) CHECKED;
 /* The provisioner form (docs/reference/key-files.md): PBES2-HS256+A128KW, A256GCM, cty "jwk+json",
  * compact.  password must not be empty. */
-bool jwe_seal_jwk(struct arena *a, const struct jwk *jwk, struct slice password,
-                  enum jwe_form form, struct slice *text, struct err *e) CHECKED;
+bool jwe_seal_jwk(struct arena *a, const struct jwk *jwk, struct slice password, enum jwe_form form,
+                  struct slice *text, struct err *e) CHECKED;
 /* A private JWK out of a JWE or plain JWK text. source as for key files; tries as it says. */
 struct password_source;
 bool jwk_open(struct arena *a, struct slice text, const char *name, struct password_source *source,

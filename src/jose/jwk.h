@@ -35,5 +35,5 @@ struct slice jwk_text(struct arena *a, const struct jwk *jwk, bool with_private)
 struct slice jwk_thumbprint(struct arena *a, const struct key *key);
 /* kid = thumbprint, use "sig", alg by the key's type (X25519: neither).  key and secret are
  * borrowed.  P-224: ERR_MALFORMED. */
-bool jwk_of_key(struct arena *a, const struct key *key, struct private_key *secret,
-                struct jwk *jwk, struct err *e) CHECKED;
+bool jwk_of_key(struct arena *a, const struct key *key, struct private_key *secret, struct jwk *jwk,
+                struct err *e) CHECKED;

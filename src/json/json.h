@@ -20,18 +20,19 @@ struct json {
     struct slice text; /* TEXT: decoded; NUMBER: its digits as written */
     struct slice name; /* decoded member name, when inside an object */
     struct json *first, *last, *next;
-    size_t n;          /* members or elements */
+    size_t n;              /* members or elements */
     uint32_t line, column; /* 1-based; 0 for made values */
 };
 
 struct json_rules {
-    unsigned depth;            /* nesting; deeper is an error */
-    unsigned values;           /* how many values in all */
-    bool reject_duplicates;    /* a name twice at one level is an error; else the last wins on lookup */
-    bool reject_rest;          /* anything but white space after the value is an error */
+    unsigned depth;  /* nesting; deeper is an error */
+    unsigned values; /* how many values in all */
+    bool
+        reject_duplicates; /* a name twice at one level is an error; else the last wins on lookup */
+    bool reject_rest;      /* anything but white space after the value is an error */
     bool allow_trailing_comma; /* and counted in json_notes */
     bool skip_bom;
-    bool bare_utf8;            /* invalid UTF-8 is an error instead of U+FFFD */
+    bool bare_utf8; /* invalid UTF-8 is an error instead of U+FFFD */
 };
 extern const struct json_rules JSON_API;    /* depth 64, first value only */
 extern const struct json_rules JSON_JOSE;   /* depth 32, duplicates, rest, bad UTF-8 refused */
@@ -100,8 +101,8 @@ void json_put_text(struct buf *b, struct slice text);
 void json_put_text_plain(struct buf *b, struct slice text);
 void json_put_int(struct buf *b, int64_t v);
 void json_put_uint(struct buf *b, uint64_t v);
-void json_put_double(struct buf *b, double v); /* shortest that reads back: 1.2, 1, 1e+21 */
-void json_put_time(struct buf *b, struct instant t);      /* "…Z", whole seconds */
+void json_put_double(struct buf *b, double v);       /* shortest that reads back: 1.2, 1, 1e+21 */
+void json_put_time(struct buf *b, struct instant t); /* "…Z", whole seconds */
 void json_put_time_nano(struct buf *b, struct instant t); /* fraction without trailing zeros */
 void json_put_bytes(struct buf *b, struct slice bytes);   /* base64 text; NULL slice: null */
 

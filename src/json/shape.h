@@ -7,24 +7,24 @@
 #include "json/json.h"
 
 enum field_kind {
-    FIELD_TEXT,      /* struct slice */
-    FIELD_TEXTS,     /* struct texts: list of texts */
-    FIELD_MULTI,     /* struct texts: a text or a list of texts; written as "", text, or list */
+    FIELD_TEXT,         /* struct slice */
+    FIELD_TEXTS,        /* struct texts: list of texts */
+    FIELD_MULTI,        /* struct texts: a text or a list of texts; written as "", text, or list */
     FIELD_LIST_OR_TEXT, /* struct texts: a list; a lone text reads as a one-element list */
-    FIELD_BOOL,      /* bool */
-    FIELD_OPT_BOOL,  /* int8_t: -1 absent, 0, 1 */
-    FIELD_INT,       /* int64_t */
-    FIELD_UINT,      /* uint64_t */
-    FIELD_NUMBER,    /* double; written shortest: 1.2, 1 */
-    FIELD_DURATION,  /* struct opt_duration: text in Go notation */
-    FIELD_TIME,      /* struct instant, whole seconds */
-    FIELD_TIME_NANO, /* struct instant */
-    FIELD_BYTES,     /* struct slice; base64 text with padding; CR and LF ignored when read */
-    FIELD_RAW,       /* const struct json *: the value itself */
-    FIELD_ENUM,      /* int: of points to a NULL-terminated array of names, compared ignoring case */
-    FIELD_OBJECT,    /* pointer to a struct described by the shape `of`; NULL when absent */
-    FIELD_INLINE,    /* the struct itself, described by `of`: a member that is always there */
-    FIELD_OBJECTS    /* struct objects: list of structs described by `of` */
+    FIELD_BOOL,         /* bool */
+    FIELD_OPT_BOOL,     /* int8_t: -1 absent, 0, 1 */
+    FIELD_INT,          /* int64_t */
+    FIELD_UINT,         /* uint64_t */
+    FIELD_NUMBER,       /* double; written shortest: 1.2, 1 */
+    FIELD_DURATION,     /* struct opt_duration: text in Go notation */
+    FIELD_TIME,         /* struct instant, whole seconds */
+    FIELD_TIME_NANO,    /* struct instant */
+    FIELD_BYTES,        /* struct slice; base64 text with padding; CR and LF ignored when read */
+    FIELD_RAW,          /* const struct json *: the value itself */
+    FIELD_ENUM,   /* int: of points to a NULL-terminated array of names, compared ignoring case */
+    FIELD_OBJECT, /* pointer to a struct described by the shape `of`; NULL when absent */
+    FIELD_INLINE, /* the struct itself, described by `of`: a member that is always there */
+    FIELD_OBJECTS /* struct objects: list of structs described by `of` */
 };
 enum field_bits {
     FIELD_OMIT_EMPTY = 1,     /* not written when empty, false, 0, the zero time or absent */

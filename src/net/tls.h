@@ -43,6 +43,5 @@ bool tls_slot_set(struct tls_slot *s, const struct tls_settings *settings,
                   struct err *e) CHECKED;
 /* What the slot holds now, for calls of ours to other servers: it lives as long as a.  False:
  * nothing is in it yet. */
-bool tls_slot_credentials(struct tls_slot *s, struct arena *a,
-                          struct tls_credentials *out) CHECKED;
+bool tls_slot_credentials(struct tls_slot *s, struct arena *a, struct tls_credentials *out) CHECKED;
 void tls_slot_free(struct tls_slot *s);

@@ -9,10 +9,8 @@ static const struct template *parse(const struct template_env *env, struct arena
 {
     struct template_options *o = arena_alloc(a, sizeof(*o));
 
-    *o = (struct template_options){.set = TEMPLATE_X509,
-                                   .allow = env->allow,
-                                   .n_allow = env->n_allow,
-                                   .clock = env->clock};
+    *o = (struct template_options){
+        .set = TEMPLATE_X509, .allow = env->allow, .n_allow = env->n_allow, .clock = env->clock};
     return template_parse(a, "template", text, o, e);
 }
 
@@ -81,8 +79,8 @@ bool cert_template_make(struct arena *a, const struct template_env *env, struct 
     return true;
 }
 
-bool cert_template_open(const struct cert_template *t, struct arena *a,
-                        const struct template **out, struct err *e)
+bool cert_template_open(const struct cert_template *t, struct arena *a, const struct template **out,
+                        struct err *e)
 {
     *out = t->parsed;
     if (t->trouble.kind != ERR_NONE)

@@ -6,8 +6,8 @@
 #pragma once
 
 #include "base/steppath.h"
-#include "json/json.h"
 #include "template/template.h"
+#include "json/json.h"
 
 #define TEMPLATE_TEXT_MAX (1u << 20)
 
@@ -34,5 +34,5 @@ bool cert_template_make(struct arena *a, const struct template_env *env, struct 
                         struct slice file, const struct json *data, struct cert_template **out,
                         const char **warning, struct err *e) CHECKED;
 /* The template to run now: *out is NULL when there is only data.  ERR_INTERNAL names the file. */
-bool cert_template_open(const struct cert_template *t, struct arena *a,
-                        const struct template **out, struct err *e) CHECKED;
+bool cert_template_open(const struct cert_template *t, struct arena *a, const struct template **out,
+                        struct err *e) CHECKED;

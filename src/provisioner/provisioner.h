@@ -104,7 +104,7 @@ bool csr_rules_check(struct arena *a, const struct csr_rule *rules, size_t n, co
 enum leaf_kind {
     LEAF_TOKEN,
     LEAF_ATTESTED /* a device: client authentication only */
-}; /* default certificate without a template */
+};                /* default certificate without a template */
 
 struct grant_x509 {
     struct csr_rule rules[GRANT_RULES_MAX];
@@ -126,7 +126,7 @@ struct grant {
     struct slice use_key; /* what makes the token one-time; empty: SHA-256 of the token */
     bool reusable;
     const struct token *token;
-    const struct json *ra; /* step.ra of the token, or NULL */
+    const struct json *ra;         /* step.ra of the token, or NULL */
     const struct cert *credential; /* X5C: the certificate that authorized the token, or NULL */
     struct slice principal; /* who stands behind it, as webhooks are told; empty: credential says */
     struct grant_x509 x509;

@@ -103,8 +103,8 @@ static bool make_webhooks(struct provisioner *p, struct arena *a, const struct o
     if (!webhooks_make(a, env, &o->webhooks, scep, &p->webhooks, &warning, e))
         return false;
     if (warning)
-        p->warning = arena_printf(a, "%s%s%s", p->warning ? p->warning : "",
-                                  p->warning ? "; " : "", warning);
+        p->warning = arena_printf(a, "%s%s%s", p->warning ? p->warning : "", p->warning ? "; " : "",
+                                  warning);
     return true;
 }
 

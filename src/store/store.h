@@ -150,7 +150,8 @@ struct inventory_row {
 };
 typedef bool inventory_fn(const struct inventory_row *row, void *arg);
 
-/* --- For moving and mending --------------------------------------------------------------------- */
+/* --- For moving and mending ---------------------------------------------------------------------
+ */
 
 struct pair {
     struct slice key, value;
@@ -221,8 +222,7 @@ struct store *store_memory_open(bool keep_everything, struct clock *clock);
 struct store *store_sqlite_open(const char *path, struct clock *clock, struct err *e) CHECKED;
 /* The same for the target of an import: in a file that it makes no table exists until rows or the
  * table itself are put. */
-struct store *store_sqlite_open_bare(const char *path, struct clock *clock,
-                                     struct err *e) CHECKED;
+struct store *store_sqlite_open_bare(const char *path, struct clock *clock, struct err *e) CHECKED;
 /*
  * Servers that several of our processes, and the reference, may share: its tables, keys and values.
  * STORE_DURABLE | STORE_SHARED.  make: a database or table that is missing is made, when that is

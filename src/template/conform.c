@@ -12,7 +12,7 @@
 #define FILE_MAX 16777216u
 
 static const struct json_rules RULES = {.depth = 200, .values = 4000000, .reject_rest = true};
-static const char *const ALLOWED[] = {"htpasswd", "derivePassword", "bcrypt"};
+static const char *const ALLOWED[] = {"htpasswd", "derivePassword", "bcrypt", "genPrivateKey"};
 static const struct template_options OPTIONS = {
     .set = TEMPLATE_X509,
     .allow = ALLOWED,

@@ -7,6 +7,7 @@
 #include "base/encode.h"
 #include "crypto/cipher.h"
 #include "crypto/digest.h"
+#include "crypto/keyfile.h"
 #include "template/internal.h"
 
 #define BCRYPT_MAX 72u /* the algorithm sees no more */
@@ -227,6 +228,17 @@ static bool fn_host_by_name(struct trun *run, const struct tvalue *args, size_t 
     return true;
 }
 
+static bool make_key(struct arena *a, struct slice type, struct slice *pem, struct err *e)
+{
+    enum key_type kind = slice_is(type, "rsa")     ? KEY_RSA
+                         : slice_is(type, "ecdsa") ? KEY_P256
+                                                   : KEY_ED25519;
+    struct private_key *key;
+
+    return private_key_generate(a, kind, 4096, &key, e) &&
+           private_key_pem(a, key, KEY_TRADITIONAL, pem, e);
+}
+
 static bool fn_private_key(struct trun *run, const struct tvalue *args, size_t n,
                            struct tvalue *out)
 {
@@ -243,9 +255,10 @@ static bool fn_private_key(struct trun *run, const struct tvalue *args, size_t n
         *out = tvalue_text(arena_format(run->a, "Unknown type %.*s", SLICE_ARG(type)));
         return true;
     }
-    if (!h->private_key)
-        return not_here(run);
-    if (!h->private_key(h->user, run->a, i ? type : SLICE("rsa"), &pem, &e))
+    type = i ? type : SLICE("rsa");
+    bool good = h->private_key ? h->private_key(h->user, run->a, type, &pem, &e)
+                               : make_key(run->a, type, &pem, &e);
+    if (!good)
         return run_fail(run, "%s", e.text);
     *out = tvalue_text(pem);
     return true;

@@ -192,7 +192,7 @@ struct template_hooks {
     /* getHostByName: one address of a name. */
     bool (*host_by_name)(void *user, struct arena *a, struct slice name, struct slice *address,
                          struct err *e);
-    /* genPrivateKey: type "rsa", "ecdsa", "ed25519"; PEM. */
+    /* genPrivateKey: type "rsa", "ecdsa", "ed25519"; PEM.  NULL: a key of crypto's own. */
     bool (*private_key)(void *user, struct arena *a, struct slice type, struct slice *pem,
                         struct err *e);
     /* genCA, genCAWithKey, genSelfSignedCert…, genSignedCert…, buildCustomCert: `name` says which;

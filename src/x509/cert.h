@@ -7,15 +7,15 @@
 
 struct cert {
     struct slice der, tbs;
-    int version;             /* 1..3 */
-    struct slice serial;     /* magnitude, big-endian, no leading zeros (one 0 octet for zero) */
-    struct slice sig_oid;    /* signature algorithm OID content */
-    struct sig_alg sig_alg;  /* SIG_ANY when we do not know it */
+    int version;            /* 1..3 */
+    struct slice serial;    /* magnitude, big-endian, no leading zeros (one 0 octet for zero) */
+    struct slice sig_oid;   /* signature algorithm OID content */
+    struct sig_alg sig_alg; /* SIG_ANY when we do not know it */
     struct slice signature;
     struct dn issuer, subject;
     struct instant not_before, not_after;
     struct slice spki;
-    const struct key *key;   /* NULL when the key type is not one of ours */
+    const struct key *key; /* NULL when the key type is not one of ours */
     struct extensions extensions;
     /* Decoded when present: */
     bool has_key_usage, has_eku, has_basic;
@@ -27,13 +27,15 @@ struct cert {
     struct sans sans;
 };
 #define CERT_MAX (256u << 10)
-/* Exactly one DER certificate, copied into a.  ERR_MALFORMED names the field and RFC 5280's section. */
+/* Exactly one DER certificate, copied into a.  ERR_MALFORMED names the field and RFC 5280's
+ * section. */
 bool cert_read(struct arena *a, struct slice der, struct cert **cert, struct err *e) CHECKED;
 /* Decimal serial: the form of the API and of the store. */
 struct slice serial_decimal(struct arena *a, struct slice magnitude);
 /* Decimal, or with prefix 0x, 0b, 0o, or a leading 0 (octal); '_' between digits.  magnitude as
  * in struct cert; at most 64 octets. */
-bool serial_read(struct arena *a, struct slice text, struct slice *magnitude, struct err *e) CHECKED;
+bool serial_read(struct arena *a, struct slice text, struct slice *magnitude,
+                 struct err *e) CHECKED;
 struct slice cert_fingerprint(struct arena *a, struct slice der); /* SHA-256, lower-case hex */
 /* The signature of child verifies under issuer's key (names are not compared). */
 bool cert_signed_by(const struct cert *child, const struct cert *issuer, struct err *e) CHECKED;
@@ -47,7 +49,8 @@ struct cert_list {
  * one DER certificate.  One bad certificate, or none at all, is an error naming `name`. */
 bool cert_list_read(struct arena *a, struct slice text, const char *name, struct cert_list *list,
                     struct err *e) CHECKED;
-bool cert_list_load(struct arena *a, const char *path, struct cert_list *list, struct err *e) CHECKED;
+bool cert_list_load(struct arena *a, const char *path, struct cert_list *list,
+                    struct err *e) CHECKED;
 void cert_list_add(struct arena *a, struct cert_list *list, struct cert *c);
 /* PEM blocks one after the other. */
 struct slice cert_list_pem(struct arena *a, const struct cert_list *list);
@@ -60,10 +63,10 @@ struct x509_leaf {
     struct subject subject;
     struct slice raw_subject; /* a whole Name, DER: wins over subject */
     struct sans sans;
-    bool san_critical;        /* also made critical when the subject is empty */
+    bool san_critical; /* also made critical when the subject is empty */
     struct instant not_before, not_after;
-    uint32_t key_usage;       /* 0: no extension */
-    struct slice *eku;        /* OID contents */
+    uint32_t key_usage; /* 0: no extension */
+    struct slice *eku;  /* OID contents */
     size_t n_eku;
     bool has_basic;
     struct basic_constraints basic;
@@ -75,13 +78,13 @@ struct x509_leaf {
     size_t n_crl_points;
     struct slice name_constraints; /* finished value with raw_name_constraints_critical */
     bool name_constraints_critical;
-    struct extensions raw;    /* appended in order; one with the OID of a generated one replaces it */
+    struct extensions raw; /* appended in order; one with the OID of a generated one replaces it */
     struct slice provisioner; /* value of the provisioner extension; replaces one in raw in place;
                                  p == NULL: none, and one found in raw is dropped */
     const struct key *key;
-    struct slice ski;         /* empty: SHA-1 of the key bits */
-    struct sig_alg alg;       /* SIG_ANY: the issuer's choice */
-    struct slice serial;      /* magnitude; empty: 128 random bits */
+    struct slice ski;    /* empty: SHA-1 of the key bits */
+    struct sig_alg alg;  /* SIG_ANY: the issuer's choice */
+    struct slice serial; /* magnitude; empty: 128 random bits */
     /* Renew, rekey: only AKI (and ski when set) are made, raw follows without those two.  A
      * provisioner extension in raw is then kept even when provisioner.p == NULL. */
     bool copy_extensions;

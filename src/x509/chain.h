@@ -5,11 +5,11 @@
 
 enum chain_use { CHAIN_ANY, CHAIN_CLIENT, CHAIN_SERVER };
 struct chain_rules {
-    struct cert_list anchors;       /* each is an anchor even when not self-signed */
+    struct cert_list anchors; /* each is an anchor even when not self-signed */
     struct cert_list intermediates;
     struct instant at;
-    enum chain_use use;             /* EKU must allow it through the chain, or be absent */
-    struct slice host;              /* DNS name or IP text to match; empty: not checked */
+    enum chain_use use; /* EKU must allow it through the chain, or be absent */
+    struct slice host;  /* DNS name or IP text to match; empty: not checked */
 };
 /* ERR_UNAUTHORIZED with libcrypto's reason and the depth.  chain (may be NULL): leaf … anchor. */
 bool chain_verify(struct arena *a, const struct cert *leaf, const struct chain_rules *rules,

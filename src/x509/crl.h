@@ -6,7 +6,7 @@
 struct crl_entry {
     struct slice serial; /* magnitude */
     struct instant at;
-    int reason;          /* 0: no extension */
+    int reason; /* 0: no extension */
 };
 struct crl_order {
     uint64_t number;
@@ -35,7 +35,8 @@ struct crl {
     bool not_understood;
 };
 #define CRL_MAX (256u << 20)
-/* Exactly one DER CRL, copied into a.  next_update is INSTANT_ZERO_GO when absent.  ERR_MALFORMED. */
+/* Exactly one DER CRL, copied into a.  next_update is INSTANT_ZERO_GO when absent.  ERR_MALFORMED.
+ */
 bool crl_read(struct arena *a, struct slice der, struct crl *crl, struct err *e) CHECKED;
 /* Issuer's name, cRLSign when it has a key usage, and signature (RFC 5280 6.3.3 (f), (g)). */
 bool crl_signed_by(const struct crl *crl, const struct cert *issuer, struct err *e) CHECKED;

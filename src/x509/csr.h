@@ -14,7 +14,7 @@ struct csr {
     struct extensions extensions; /* of the extensionRequest attribute */
     struct sans sans;
     struct err key_error;
-    struct slice attributes;      /* content of [0]: checked Attributes */
+    struct slice attributes; /* content of [0]: checked Attributes */
 };
 #define CSR_MAX (64u << 10)
 /* Exactly one DER request, copied into a. ERR_MALFORMED. */
@@ -33,7 +33,7 @@ bool csr_verify(const struct csr *csr, struct err *e) CHECKED;
 bool key_check_strength(const struct key *key, unsigned rsa_bits, struct err *e) CHECKED;
 
 struct csr_wish {
-    struct slice common_name; /* empty: an empty subject */
+    struct slice common_name;      /* empty: an empty subject */
     const struct subject *subject; /* when not NULL: instead of common_name */
     struct sans sans;
     struct extensions extra;

@@ -4,7 +4,7 @@
 #include "x509/names.h"
 
 struct extension {
-    struct slice oid;   /* content octets */
+    struct slice oid; /* content octets */
     bool critical;
     struct slice value; /* what the OCTET STRING holds */
     struct slice raw;   /* the whole Extension, DER, when it was read */
@@ -14,13 +14,15 @@ struct extensions {
     size_t n;
 };
 #define EXTENSIONS_MAX 64
-extern const struct oid OID_EXT_SKI, OID_EXT_KEY_USAGE, OID_EXT_SAN, OID_EXT_BASIC, OID_EXT_NAME_CONSTRAINTS,
-    OID_EXT_CRL_POINTS, OID_EXT_POLICIES, OID_EXT_AKI, OID_EXT_EKU, OID_EXT_AIA, OID_EXT_CRL_NUMBER,
-    OID_EXT_REASON, OID_EXT_IDP, OID_EXT_PROVISIONER, OID_EXT_AUTHORITY;
+extern const struct oid OID_EXT_SKI, OID_EXT_KEY_USAGE, OID_EXT_SAN, OID_EXT_BASIC,
+    OID_EXT_NAME_CONSTRAINTS, OID_EXT_CRL_POINTS, OID_EXT_POLICIES, OID_EXT_AKI, OID_EXT_EKU,
+    OID_EXT_AIA, OID_EXT_CRL_NUMBER, OID_EXT_REASON, OID_EXT_IDP, OID_EXT_PROVISIONER,
+    OID_EXT_AUTHORITY;
 
 const struct extension *extensions_get(const struct extensions *x, const struct oid *oid);
 /* SEQUENCE OF Extension; a duplicate OID is an error (RFC 5280 4.2). */
-bool extensions_read(struct arena *a, struct slice der, struct extensions *x, struct err *e) CHECKED;
+bool extensions_read(struct arena *a, struct slice der, struct extensions *x,
+                     struct err *e) CHECKED;
 void extension_put(struct buf *b, const struct extension *x);
 
 /* libcrypto's x509v3.h has macros of these names with other values: a file that needs it includes
@@ -67,7 +69,7 @@ bool crl_points_read(struct arena *a, struct slice value, struct urls *out) CHEC
 struct policies {
     struct policy {
         struct slice oid, cps;
-    } *v;
+    } * v;
     size_t n;
 };
 bool policies_read(struct arena *a, struct slice value, struct policies *out) CHECKED;
@@ -79,7 +81,8 @@ struct provisioner_extension {
     struct slice *pairs; /* key, value, key, value… */
     size_t n_pairs;
 };
-void provisioner_extension_put(struct buf *b, const struct provisioner_extension *p); /* the value */
+void provisioner_extension_put(struct buf *b,
+                               const struct provisioner_extension *p); /* the value */
 /* Bytes after the SEQUENCE are ignored. */
 bool provisioner_extension_read(struct arena *a, struct slice value,
                                 struct provisioner_extension *p, struct err *e) CHECKED;

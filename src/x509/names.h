@@ -11,7 +11,7 @@ struct dn_attribute {
     struct slice type;  /* OID content */
     struct slice value; /* UTF-8; raw content when it is no string */
     uint8_t tag;
-    bool joined;        /* in the same RDN as the one before it */
+    bool joined; /* in the same RDN as the one before it */
 };
 struct dn {
     struct dn_attribute *v;

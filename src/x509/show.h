@@ -5,7 +5,7 @@
 #include "x509/crl.h"
 #include "x509/csr.h"
 
-void cert_show_text(struct buf *b, const struct cert *c);  /* docs/reference/inspect.md */
+void cert_show_text(struct buf *b, const struct cert *c); /* docs/reference/inspect.md */
 void cert_show_short(struct buf *b, const struct cert *c);
 void cert_show_json(struct buf *b, const struct cert *c, const char *indent);
 void csr_show_text(struct buf *b, const struct csr *c);

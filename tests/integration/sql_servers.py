@@ -136,7 +136,8 @@ class Server:
                 self.kill()
 
     def remove(self):
-        self.stop()
+        if self.process and self.process.poll() is None:
+            self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def answers(self):

@@ -358,10 +358,10 @@ def test_one_that_hangs_holds_up_nobody_else(ca, hook):
     begin = time.monotonic()
     for t in threads:
         t.start()
-    end = time.monotonic() + 8
-    while time.monotonic() < end and len(hook.seen) < 20:
+    end = time.monotonic() + 8 * SLOW
+    while time.monotonic() < end and len(hook.seen) < 10:
         time.sleep(0.05)
-    assert len(hook.seen) >= 20
+    assert len(hook.seen) >= 10
     for _ in range(5):
         before = time.monotonic()
         assert ca.request("GET", "/health").status == 200

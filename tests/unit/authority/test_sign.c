@@ -266,13 +266,13 @@ static void the_request_obeys_the_token(void **state)
     world_start(true);
     w = work_new();
     struct grant *g = usual_grant(&w);
-    work_refused(&w, sign_x509(&w, g, csr_new(KEY, "foo.test", EXTRA), &none, NULL, &out), ERR_FORBIDDEN,
-                 "bar.test");
-    work_refused(&w, sign_x509(&w, g, csr_new(KEY, "bar.test", NONE), &none, NULL, &out), ERR_FORBIDDEN,
-                 "bar.test");
-    work_refused(&w,
-                 sign_x509(&w, g, csr_new(key_new(KEY_RSA, 1024), "foo.test", NONE), &none, NULL, &out),
-                 ERR_FORBIDDEN, "2048");
+    work_refused(&w, sign_x509(&w, g, csr_new(KEY, "foo.test", EXTRA), &none, NULL, &out),
+                 ERR_FORBIDDEN, "bar.test");
+    work_refused(&w, sign_x509(&w, g, csr_new(KEY, "bar.test", NONE), &none, NULL, &out),
+                 ERR_FORBIDDEN, "bar.test");
+    work_refused(
+        &w, sign_x509(&w, g, csr_new(key_new(KEY_RSA, 1024), "foo.test", NONE), &none, NULL, &out),
+        ERR_FORBIDDEN, "2048");
     assert_int_equal(w.batch.n, 1);
 }
 
@@ -360,7 +360,8 @@ static void what_no_certificate_can_carry_is_the_requesters_mistake(void **state
         struct json *claims = ops_claims();
         json_change(claims, "sub", BAD[i]);
         struct grant *g = granted(&w, claims);
-        work_refused(&w, sign_x509(&w, g, csr_new(KEY, "", NULL), &none, NULL, &out), ERR_MALFORMED, "");
+        work_refused(&w, sign_x509(&w, g, csr_new(KEY, "", NULL), &none, NULL, &out), ERR_MALFORMED,
+                     "");
     }
 }
 

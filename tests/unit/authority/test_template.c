@@ -125,9 +125,9 @@ static void what_the_request_says_is_insecure_user(void **state)
 /* A request cannot close the text that it is put into. */
 static void data_stays_data(void **state)
 {
-    struct cert *c =
-        signed_by("{\"subject\":{{toJson .Insecure.User.name}},\"sans\":{{toJson .SANs}}}", NULL,
-                  "{\"name\":\"x\\\",\\\"basicConstraints\\\":{\\\"isCA\\\":true},\\\"y\\\":\\\"\"}");
+    struct cert *c = signed_by(
+        "{\"subject\":{{toJson .Insecure.User.name}},\"sans\":{{toJson .SANs}}}", NULL,
+        "{\"name\":\"x\\\",\\\"basicConstraints\\\":{\\\"isCA\\\":true},\\\"y\\\":\\\"\"}");
 
     (void)state;
     assert_false(c->has_basic);
@@ -136,9 +136,8 @@ static void data_stays_data(void **state)
 
 static void the_key_is_never_the_templates(void **state)
 {
-    struct cert *c =
-        signed_by("{\"subject\":\"a\",\"publicKey\":\"AAAA\",\"publicKeyAlgorithm\":\"RSA\"}", NULL,
-                  NULL);
+    struct cert *c = signed_by(
+        "{\"subject\":\"a\",\"publicKey\":\"AAAA\",\"publicKeyAlgorithm\":\"RSA\"}", NULL, NULL);
 
     (void)state;
     assert_true(key_eq(c->key, KEY->public_key));
@@ -221,8 +220,7 @@ static void a_file_is_read_when_it_is_needed(void **state)
     struct err why = {0};
 
     (void)state;
-    json_set_exact(x509, A, "templateFile",
-                   json_make_text(A, slice_text(world_path("leaf.tpl"))));
+    json_set_exact(x509, A, "templateFile", json_make_text(A, slice_text(world_path("leaf.tpl"))));
     json_set_exact(options, A, "x509", x509);
     json_set_exact(world_provisioners()->first, A, "options", options);
     world_services(true);

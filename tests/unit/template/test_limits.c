@@ -72,6 +72,7 @@ static void memory_is_bounded(void **state)
 
     be_patient(t);
     t->limits.iterations = UINT64_MAX;
+    t->limits.memory = 4u << 20;
     for (size_t i = 0; i < COUNT_OF(TEXTS); i++) {
         struct arena_mark mark = arena_mark(t->a);
         assert_error(t, TEXTS[i], ERR_TOO_LARGE, "template: t:1:");

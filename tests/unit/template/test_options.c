@@ -81,7 +81,8 @@ static void costly_functions_are_off_unless_allowed(void **state)
 
 static void allowed_functions_work(void **state)
 {
-    static const char *const ALLOW[] = {"htpasswd", "derivePassword", "bcrypt", "getHostByName"};
+    static const char *const ALLOW[] = {"htpasswd", "derivePassword", "bcrypt", "getHostByName",
+                                        "genPrivateKey"};
     struct attempt *t = *state;
 
     t->options = (struct template_options){.allow = ALLOW, .n_allow = COUNT_OF(ALLOW)};
@@ -91,6 +92,11 @@ static void allowed_functions_work(void **state)
                   "ZedaFaxcZaso9*");
     assert_output(t, "{{ bcrypt \"x\" | trunc 7 }}{{ bcrypt \"x\" | len }}", "$2a$10$60");
     assert_error(t, "{{ genCA \"x\" 1 }}", ERR_INTERNAL, "template: t:1:3: ");
+    assert_output(
+        t,
+        "{{ genPrivateKey \"ecdsa\" | trunc 30 }} {{ genPrivateKey \"ed25519\" | trunc 27 }}"
+        " {{ genPrivateKey \"x\" }}",
+        "-----BEGIN EC PRIVATE KEY----- -----BEGIN PRIVATE KEY----- Unknown type x");
     /* Allowed, but nobody handed it in. */
     assert_error(t, "{{ getHostByName \"x\" }}", ERR_INTERNAL, "template: t:1:3: ");
     assert_non_null(strstr(t->e.text, "not available"));
