@@ -325,7 +325,7 @@ static bool check_policy(const struct checker *k)
 /* Functions of templates that are off unless they are named here. */
 static bool check_template_functions(const struct checker *k)
 {
-    static const char *const SERVED[] = {"bcrypt", "derivePassword", "htpasswd"};
+    static const char *const SERVED[] = {"bcrypt", "derivePassword", "genPrivateKey", "htpasswd"};
     const struct texts *names = &k->c->authority.template_functions;
 
     for (size_t i = 0; i < names->n; i++) {

@@ -41,17 +41,6 @@ static bool check_usable(struct desk *d)
                                   SLICE_ARG(p->name), p->trouble);
 }
 
-static struct store *open_kind(struct invocation *inv, const struct config *c)
-{
-    enum db_kind kind = db_kind_of(c->db->type);
-
-    if (kind == DB_MYSQL || kind == DB_POSTGRESQL)
-        return store_source_open(c->db->type, c->db->data_source, c->db->database, false,
-                                 inv->clock, &inv->err);
-    const char *path = db_file_ready(inv->arena, c, false, &inv->err);
-    return path ? store_sqlite_open(path, inv->clock, &inv->err) : NULL;
-}
-
 static bool open_store(struct desk *d, const struct config *c)
 {
     struct invocation *inv = d->inv;
@@ -60,8 +49,8 @@ static bool open_store(struct desk *d, const struct config *c)
         return err_set(&inv->err, ERR_MALFORMED,
                        "%s: expected a 'db', found none: ACME keeps its accounts and keys there",
                        c->path);
-    d->services.store = open_kind(inv, c);
-    return d->services.store || err_wrap(&inv->err, "%s", config_where(inv->arena, c, "db"));
+    d->services.store = db_open_beside(c, inv->clock, &inv->err);
+    return d->services.store;
 }
 
 void desk_close(struct desk *d)

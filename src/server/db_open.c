@@ -71,7 +71,7 @@ static bool split_spec(struct db_call *c, const char *spec, enum db_kind *kind, 
 static bool open_spec(struct db_call *c, const char *spec, bool make, struct db_source *s)
 {
     enum db_kind kind;
-    const char *source;
+    const char *source = NULL;
 
     *s = (struct db_source){0};
     if (!split_spec(c, spec, &kind, &source))

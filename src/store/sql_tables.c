@@ -184,9 +184,11 @@ static bool write_something(struct sql_store *s, struct deadline d, struct err *
 bool sql_probe(struct store *base, struct deadline d, struct err *e)
 {
     struct sql_store *s = (struct sql_store *)base;
-    int64_t now = CLOCK_SYSTEM.mono_ns(&CLOCK_SYSTEM);
 
+    pool_wait_begin(); /* somebody else may be asking a server that is slow to answer */
     pthread_mutex_lock(&s->probing);
+    pool_wait_end();
+    int64_t now = CLOCK_SYSTEM.mono_ns(&CLOCK_SYSTEM);
     if (s->probed_at == 0 || now - s->probed_at >= NS_PER_SEC) {
         err_clear(&s->probed);
         if (write_something(s, d, &s->probed))

@@ -253,10 +253,10 @@ REFUSED = [
     ("logger", "text", ["logger"]),
     ("monitoring", {"type": "x"}, ["monitoring.type"]),
     ("db.type", "x", ["variant.json:", "db.type"]),
-    ("db.type", "badgerV2", ["db.type", "badgerv2"]), ("db.type", "bbolt", ["db.type", "bbolt"]),
-    ("db.type", "mysql", ["db.type", "mysql"]), ("db.type", "postgresql", ["db.type"]),
+    ("db.type", "leveldb", ["db.type", "leveldb"]), ("db.type", "", ["db.type"]),
+    ("db", {"type": "bbolt", "dataSource": "/"}, ["db.dataSource", "step-ca.db"]),
     ("db.dataSource", "", ["db.dataSource"]),
-    ("db", {"type": "sqlite", "dataSource": "x", "badgerFileLoadingMode": "y"},
+    ("db", {"type": "badger", "dataSource": "x", "badgerFileLoadingMode": "y"},
      ["badgerFileLoadingMode"]),
 ]
 

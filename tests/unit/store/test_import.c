@@ -82,8 +82,10 @@ static bool expect_table(struct slice name, void *arg)
         return true;
     while (t && !slice_eq(t->name, name))
         t = t->next;
-    if (!t)
+    if (!t) {
         fail_msg("table %.*s should not be there", SLICE_ARG(name));
+        return false;
+    }
     x->n_tables++;
     x->table = name;
     x->row = t->first;
