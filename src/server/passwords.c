@@ -92,16 +92,26 @@ static bool read_file(struct passwords *p, const char *flag, const char *path, s
     return true;
 }
 
+/* Keys that this version does not use: the file must be right all the same. */
+static bool read_unused(struct passwords *p, const char *flag, const char *path, struct err *e)
+{
+    struct slice password;
+
+    if (!read_file(p, flag, path, &password, e))
+        return false;
+    if (path)
+        log_warn("--%s is not used: this version has no key that it would open", flag);
+    return true;
+}
+
 bool passwords_read(struct passwords *p, const struct options *o, struct err *e)
 {
-    struct slice other;
-
     *p = (struct passwords){.secrets = arena_new(&HEAP_SECRET), .file = o->password_file};
     p->prompt = (struct password_source){ask, 1};
     return read_file(p, "password-file", o->password_file, &p->ca, e) &&
-           read_file(p, "ssh-host-password-file", o->ssh_host_password_file, &other, e) &&
-           read_file(p, "ssh-user-password-file", o->ssh_user_password_file, &other, e) &&
-           read_file(p, "issuer-password-file", o->issuer_password_file, &other, e);
+           read_unused(p, "ssh-host-password-file", o->ssh_host_password_file, e) &&
+           read_unused(p, "ssh-user-password-file", o->ssh_user_password_file, e) &&
+           read_unused(p, "issuer-password-file", o->issuer_password_file, e);
 }
 
 void passwords_refresh(struct passwords *p)

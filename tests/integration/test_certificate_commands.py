@@ -319,7 +319,7 @@ CREATE_ERRORS = [
     (["", "c", "k", "--profile", "root-ca"], "subject of a CA must not be empty"),
     (["", "c", "k", "--csr"], "neither a subject nor a '--san'"),
     (["a", "c", "k", "--csr"], "--password-file"),
-    (["a", "c", "k", "--template", "x"], "template"),
+    (["a", "c", "k", "--template", "x"], "open x failed"),
 ]
 
 
