@@ -150,12 +150,12 @@ def run_unit(tally, folder):
             tally.fail(f"{entry['name']} ({entry['result']})", output)
 
 
-def run_integration(tally, binaries, sanitize):
+def run_integration(tally, binaries, units, sanitize):
     heading("integration tests")
     report = binaries / "integration.xml"
     report.unlink(missing_ok=True)
     environment = dict(os.environ, STEP_BIN=str(binaries / "src/cli/step"),
-                       STEP_CA_BIN=str(binaries / "src/server/step-ca"))
+                       STEP_CA_BIN=str(binaries / "src/server/step-ca"), NEWEL_UNITS=str(units))
     if sanitize:
         environment["NEWEL_SANITIZED"] = "1"
     done = run(["/usr/bin/python3", "-m", "pytest", "-q", "--no-header", "-p", "no:cacheprovider",
@@ -224,15 +224,16 @@ def main():
     if options.only in (None, "static"):
         check_floors(tally)
         check_format(tally)
+    # The integration tests run the unit tests of the store against real servers too.
+    tested = options.only in (None, "unit", "integration") and \
+        build(tally, "sanitized", sanitized, ["-Db_sanitize=address,undefined"])
     if options.only in (None, "integration") and not options.sanitize:
         if build(tally, "product", product, ["-Dtests=false"]):
-            run_integration(tally, product, False)
-    if options.only in (None, "unit") or options.sanitize:
-        if build(tally, "sanitized", sanitized, ["-Db_sanitize=address,undefined"]):
-            if options.only in (None, "unit"):
-                run_unit(tally, sanitized)
-            if options.sanitize and options.only in (None, "integration"):
-                run_integration(tally, sanitized, True)
+            run_integration(tally, product, sanitized, False)
+    if tested and options.only in (None, "unit"):
+        run_unit(tally, sanitized)
+    if tested and options.sanitize and options.only in (None, "integration"):
+        run_integration(tally, sanitized, sanitized, True)
     if options.only in (None, "fuzz"):
         if build(tally, "fuzz targets", fuzzing,
                  ["-Dfuzz=true", "-Dtests=false", "-Db_sanitize=address,undefined",

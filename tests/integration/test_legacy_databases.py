@@ -15,6 +15,7 @@ import time
 
 import pytest
 
+from acme_lab import certificates
 from conftest import ROOT, STEP_CA
 
 SAMPLES = ROOT / "tests/fixtures/legacy-db"
@@ -357,14 +358,13 @@ def test_filters_choose_certificates(filled, args, names):
 
 def test_export_has_every_column(filled):
     import csv
-    from cryptography import x509
     rows = list(csv.DictReader(db("export", filled.config_path).stdout.splitlines()))
     [revoked] = [r for r in rows if r["common_name"] == "three.test"]
     assert revoked["status"] == "revoked" and revoked["reason"] == 'lost, "really"'
     assert revoked["reason_code"] == "1" and revoked["names"] == "dns:three.test"
     assert revoked["subject"] == "CN=three.test" and revoked["provisioner_type"] == "JWK"
     pem = db("export", "--format", "pem", filled.config_path).stdout
-    serials = {str(c.serial_number) for c in x509.load_pem_x509_certificates(pem.encode())}
+    serials = {str(c.serial_number) for c in certificates(pem.encode())}
     assert serials == {r["serial"] for r in rows}
     for row in rows:
         shown = db("show", row["serial"], filled.config_path).stdout
