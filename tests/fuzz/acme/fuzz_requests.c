@@ -64,7 +64,8 @@ static struct http_exchange *ask(struct arena *a, const char *method, const char
     x->in.body = body;
     http_fields_add(&x->in.fields, a, "Content-Type", SLICE("application/jose+json"));
     app->dispatch(app->arg, x);
-    sem_wait(&finished);
+    while (sem_wait(&finished) != 0) { /* interrupted by the fuzzer's own clock */
+    }
     return x;
 }
 
@@ -253,8 +254,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct slice body = body_of(a, W.paths[i], (enum envelope)(data[1] & 3 ? data[1] & 3 : 0) % 3,
                                 own_key, slice_of(data + 2, size - 2));
     struct http_exchange *x = ask(a, "POST", W.paths[i], body);
-    if (x->out.status < 200 || x->out.status == 500)
+    if (x->out.status < 200 || x->out.status == 500) {
+        fprintf(stderr, "%s: %d %.*s\n", W.paths[i], x->out.status, SLICE_ARG(x->out.body));
         __builtin_trap();
+    }
     if (++W.inputs == INPUTS_A_WORLD)
         world_end();
     return 0;
