@@ -79,7 +79,7 @@ bool template_leaf(struct work *w, const struct grant *g, const struct csr *csr,
                    struct validity_wish *times)
 {
     const struct template *t;
-    struct leaf_json read;
+    struct leaf_json read = {0};
     bool usual;
 
     if (!open_template(w, g, &t, &usual))
