@@ -504,6 +504,7 @@ class Files(http.server.BaseHTTPRequestHandler):
         body = self.server.bodies.get(self.path)
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.send_response(200 if body is not None else 404)
+        self.send_header("Content-Length", str(len(body or b"")))
         self.end_headers()
         self.wfile.write(body or b"")
 
@@ -521,6 +522,7 @@ def site():
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()
+    server.server_close()
 
 
 def stored_answer(tool, name, *words):
