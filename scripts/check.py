@@ -17,19 +17,20 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 # What each folder may include besides itself; the house's floors (docs/architecture.md).
-FOUNDATION = "base json crypto jose x509 policy template net store client provisioner"
+FOUNDATION = "base json crypto jose x509 ssh policy template net store client provisioner"
 FLOORS = {
     "base": "",
     "json": "base",
     "crypto": "base json",
     "jose": "base json crypto",
     "x509": "base json crypto",
+    "ssh": "base json crypto",
     "template": "base json crypto",
     "policy": "base json x509 crypto",
     "net": "base crypto",
     "store": "base json crypto",
-    "client": "base json crypto jose x509 net",
-    "provisioner": "base json crypto jose x509 policy template net",
+    "client": "base json crypto jose x509 ssh net",
+    "provisioner": "base json crypto jose x509 ssh policy template net",
     "authority": FOUNDATION,
     "api": FOUNDATION + " authority",
     "acme": FOUNDATION + " authority api",

@@ -56,6 +56,7 @@ struct crl_settings {
 };
 
 /* One immutable half: configuration and loaded keys. */
+struct ssh_ca; /* authority/ssh.h */
 struct core {
     struct ref ref;
     struct arena *arena, *secrets;
@@ -71,6 +72,7 @@ struct core {
     struct subject subject_defaults;
     struct crl_settings crl;
     struct policy_set policies;
+    struct ssh_ca *ssh; /* NULL: no `ssh` in ca.json */
     struct tls_settings tls;
     struct slice dns_primary; /* dnsNames[0] as a URL host: IPv6 in brackets */
     struct sans own_names;    /* SANs of the server certificate */
@@ -103,7 +105,8 @@ struct authority {
 /* Passwords that open the keys of a configuration. */
 struct core_passwords {
     struct slice ca; /* --password-file, or empty: config->password, else the prompt */
-    struct password_source *prompt; /* NULL: no terminal */
+    struct slice ssh_host, ssh_user; /* their own files, or empty: as above */
+    struct password_source *prompt;  /* NULL: no terminal */
 };
 /* Keys read and matched, chain checked, everything validated.  The configuration's arenas
  * (a, secrets) go to the core. */

@@ -7,12 +7,14 @@
 #pragma once
 
 #include "base/clock.h"
+#include "base/duration.h"
 #include "jose/jws.h"
 #include "policy/policy.h"
 #include "provisioner/audience.h"
 #include "provisioner/cert_template.h"
 #include "provisioner/claims.h"
 #include "provisioner/webhook.h"
+#include "ssh/cert.h"
 #include "x509/csr.h"
 #include "json/shape.h"
 
@@ -31,6 +33,7 @@ struct provisioner_env {
     const struct audiences *audiences;
     const struct claims *global;
     const struct template_env *templates; /* NULL: certificate templates are not looked at */
+    const struct ssh_trust *ssh_roots; /* whose SSH certificates SSHPOP believes; NULL: nobody's */
 };
 
 struct provisioner_type {
@@ -64,6 +67,7 @@ struct provisioner {
     const char *trouble;             /* why it cannot be used, or NULL */
     const char *warning;             /* what an operator should mend, or NULL */
     struct cert_template *x509;      /* options.x509, or NULL */
+    struct cert_template *ssh;       /* options.ssh, or NULL */
     struct policy_set policies;      /* options.policy */
     struct webhooks webhooks;        /* options.webhooks */
     struct slice listing;            /* its object in GET /provisioners, compact JSON */
@@ -120,6 +124,35 @@ struct grant_x509 {
     struct instant not_before_floor, not_after_ceiling;
     bool force_cn;
 };
+/* What a request for an SSH certificate says, or the claim step.ssh of a token. */
+struct ssh_wish {
+    struct slice type; /* "user", "host", or empty */
+    struct slice key_id;
+    const struct slice *principals;
+    size_t n_principals;
+    struct time_or_duration valid_after, valid_before;
+};
+enum ssh_fallback {
+    SSH_AS_GRANTED,      /* type, key id, principals of the grant; the extensions of a user */
+    SSH_AS_ASKED,        /* everything of the request; a user gets the extensions of a user */
+    SSH_PRINCIPALS_ASKED /* the grant's, but the principals of the request if it names some */
+};                       /* the certificate without a template */
+struct grant_ssh {
+    struct ssh_wish data; /* what templates and the fallback see */
+    const struct ssh_wish
+        *match;    /* the request must agree with it where both speak; NULL: no rule */
+    bool required; /* the request must have type, key id and principals */
+    enum ssh_fallback fallback;
+    /* Of the token; they win over the request's. */
+    struct time_or_duration valid_after, valid_before;
+    bool limited; /* X5C: not beyond the credential */
+    struct instant ceiling;
+    const struct ssh_cert *held; /* SSHPOP: the certificate that was presented */
+};
+/* A request against the rules of its grant: FORBIDDEN names field, wanted and got; MALFORMED when
+ * something required is missing.  Principals compare without case. */
+bool ssh_rules_check(const struct grant_ssh *g, const struct ssh_wish *asked,
+                     struct err *e) CHECKED;
 struct grant {
     const struct provisioner *by;
     struct slice subject;
@@ -130,4 +163,5 @@ struct grant {
     const struct cert *credential; /* X5C: the certificate that authorized the token, or NULL */
     struct slice principal; /* who stands behind it, as webhooks are told; empty: credential says */
     struct grant_x509 x509;
+    struct grant_ssh ssh;
 };
