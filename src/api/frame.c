@@ -4,7 +4,8 @@
  * A ticket is an exchange's way through it: on a worker the route is found, `authorize` and `act`
  * run; the batch they filled is submitted and the worker is free; the store's answer (on whatever
  * thread) completes the ticket, runs it again, or turns a refusal into an error.  The response
- * leaves only after its commit.
+ * leaves only after its commit.  An `act` that has to wait for something leaves the worker too: the
+ * ticket is parked, and `act` begins anew.
  */
 #include "api/frame.h"
 
@@ -12,6 +13,7 @@
 
 #include "api/access_log.h"
 #include "api/match.h"
+#include "api/parking.h"
 #include "authority/metrics.h"
 
 #define RUNS_MAX      64 /* many orders of one account meet in one list */
@@ -25,6 +27,7 @@ struct frame {
     struct http_app app;
     struct access_log_options log;
     atomic_uint busy;
+    struct parking *parking;
 };
 
 struct ticket {
@@ -32,6 +35,7 @@ struct ticket {
     struct frame *frame;
     struct request request;
     struct arena_mark mark;
+    enum outcome outcome;
     struct log_fields log_at_mark;
     struct http_response out_at_mark;
     unsigned runs;
@@ -190,7 +194,43 @@ static void decide(struct ticket *t)
     t->out_at_mark = copy_answer(r->x);
     t->mark = arena_mark(r->x->arena);
     t->log_at_mark = r->work.log;
-    t->failed = r->route->act(r) == ACT_FAILED;
+    t->outcome = r->route->act(r);
+    if (t->outcome == ACT_WAIT && r->waited) {
+        err_set(&r->work.err, ERR_INTERNAL, "a handler would wait twice");
+        t->outcome = ACT_FAILED;
+    }
+    t->failed = t->outcome == ACT_FAILED;
+}
+
+/* --- Waiting -------------------------------------------------------------------------------- */
+
+static void go_on(void *arg)
+{
+    struct ticket *t = arg;
+
+    t->job.run = work_on;
+    if (pool_post(t->frame->services->pool, &t->job))
+        return;
+    err_set(&t->request.work.err, ERR_UNAVAILABLE, "too many requests are waiting");
+    complete_error(t);
+}
+
+/* Whatever this run would have done or said is void. */
+static void park(struct ticket *t)
+{
+    struct request *r = &t->request;
+    struct parking *parking = t->frame->parking;
+    struct latch *latch = r->wait;
+
+    batch_drop_unkept(&r->work.batch);
+    forget_answer(t);
+    arena_rewind(r->x->arena, t->mark);
+    err_clear(&r->work.err);
+    r->wait = NULL;
+    r->waited = true;
+    t->outcome = ACT_DONE;
+    parking_put(parking, latch, r->wait_until, go_on, t); /* t may be gone from here on */
+    latch_drop(latch);
 }
 
 static void answer_unknown(struct ticket *t, const struct match *m)
@@ -214,6 +254,10 @@ static void work_on(struct job *job)
     struct request *r = &t->request;
 
     decide(t);
+    if (t->outcome == ACT_WAIT) {
+        park(t);
+        return;
+    }
     if (t->failed)
         batch_drop_unkept(&r->work.batch);
     if (r->work.batch.n == 0) {
@@ -301,18 +345,25 @@ struct frame *frame_new(const struct frame_options *o)
     f->tables = o->tables;
     f->insecure = o->insecure;
     f->log = access_log_options_from_env();
+    f->parking = parking_new();
     f->app = (struct http_app){f, limits, dispatch, refuse};
     return f;
 }
 
 void frame_free(struct frame *f)
 {
+    parking_free(f->parking);
     free(f);
 }
 
 const struct http_app *frame_app(struct frame *f)
 {
     return &f->app;
+}
+
+void frame_stop_waiting(struct frame *f)
+{
+    parking_close(f->parking);
 }
 
 unsigned frame_busy(const struct frame *f)

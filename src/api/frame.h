@@ -17,5 +17,7 @@ struct frame *frame_new(const struct frame_options *o);
 void frame_free(struct frame *f);
 /* What a listener is given. */
 const struct http_app *frame_app(struct frame *f);
+/* Requests that wait (ACT_WAIT) go on at once, and from now on none waits: the service ends. */
+void frame_stop_waiting(struct frame *f);
 /* Exchanges that are out. */
 unsigned frame_busy(const struct frame *f);

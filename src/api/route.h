@@ -5,7 +5,9 @@
 #include "net/http.h"
 
 struct request;
-enum outcome { ACT_FAILED, ACT_DONE };
+/* ACT_WAIT: run me again when `wait` fires or `wait_until` has come, whichever is first; until then no
+ * thread is held.  Nothing of such a run is kept, but for what stands in `state`. */
+enum outcome { ACT_FAILED, ACT_DONE, ACT_WAIT };
 enum route_flags {
     ROUTE_INSECURE_TOO = 1, /* also on the plain listener */
     ROUTE_ALIAS_1_0 = 2     /* also below /1.0 */
@@ -38,6 +40,11 @@ struct request {
     struct slice args[4]; /* path parameters, decoded */
     void *who;            /* what authorize found */
     void *state;          /* the route's own */
+    /* For ACT_WAIT, set by act, which gives its reference to the latch away.  `waited`: it is over,
+     * act must not ask for another one. */
+    struct latch *wait;
+    struct deadline wait_until;
+    bool waited;
     bool counted;         /* the outcome is counted under metric and metric_provisioner */
     int metric;           /* enum metric */
     struct slice metric_provisioner;
