@@ -5,7 +5,7 @@
  * Nothing an answer says is believed beyond what TLS proves; where TLS proves nothing
  * (ca_root_by_fingerprint) only bytes with the right digest are.
  */
-#include "client/ca.h"
+#include "client/ca_internal.h"
 
 #include "base/encode.h"
 #include "base/uri.h"
@@ -157,10 +157,10 @@ static bool cert_of_text(struct arena *a, struct slice text, struct cert **cert,
     return false;
 }
 
-static bool certs_of_list(struct arena *a, const struct json *list, struct cert_list *out,
-                          struct err *e)
+bool ca_read_certs(struct arena *a, const struct json *list, struct cert_list *out, struct err *e)
 {
-    for (const struct json *v = list ? list->first : NULL; v; v = v->next) {
+    for (const struct json *v = list && list->kind == JSON_LIST ? list->first : NULL; v;
+         v = v->next) {
         struct cert *c;
         if (!cert_of_text(a, json_text(v), &c, e))
             return false;
@@ -176,7 +176,7 @@ static bool read_chain(struct arena *a, const struct json *reply, struct cert_li
     static const char *const OLD[] = {"crt", "ca"};
 
     memset(chain, 0, sizeof(*chain));
-    if (!certs_of_list(a, json_get(reply, "certChain"), chain, e))
+    if (!ca_read_certs(a, json_get(reply, "certChain"), chain, e))
         return err_wrap(e, "certChain in the CA's answer");
     for (size_t i = 0; i < COUNT_OF(OLD) && chain->n == i; i++) {
         struct slice text = json_text(json_get(reply, OLD[i]));
@@ -257,7 +257,7 @@ bool ca_roots(struct ca *ca, struct arena *a, bool federation, struct cert_list 
     memset(roots, 0, sizeof(*roots));
     if (!get_json(ca, a, path, &reply, e))
         return false;
-    if (!certs_of_list(a, json_get(reply, "crts"), roots, e))
+    if (!ca_read_certs(a, json_get(reply, "crts"), roots, e))
         return err_wrap(e, "GET %s", path);
     return roots->n > 0 ||
            err_set(e, ERR_MALFORMED, "GET %s: expected certificates, found none", path);
@@ -374,7 +374,8 @@ bool ca_rekey(struct ca *ca, struct arena *a, struct slice csr_pem, struct cert_
            post_for_chain(ca, a, "/rekey", buf_slice(&b), SLICE_NONE, chain, e);
 }
 
-bool ca_revoke(struct ca *ca, struct arena *a, const struct ca_revoke_wish *wish, struct err *e)
+bool ca_post_revoke(struct ca *ca, struct arena *a, const char *path,
+                    const struct ca_revoke_wish *wish, struct err *e)
 {
     struct buf b = buf_new(a, BODY_MAX);
     struct json_writer w = json_writer(&b);
@@ -387,6 +388,11 @@ bool ca_revoke(struct ca *ca, struct arena *a, const struct ca_revoke_wish *wish
     json_member_text(&w, "reason", wish->reason);
     json_member_bool(&w, "passive", true);
     json_close(&w);
-    return buf_done(&b, "POST /revoke", e) &&
-           ca_call(ca, a, HTTP_POST, "/revoke", buf_slice(&b), SLICE_NONE, &reply, e);
+    return buf_done(&b, path, e) &&
+           ca_call(ca, a, HTTP_POST, path, buf_slice(&b), SLICE_NONE, &reply, e);
+}
+
+bool ca_revoke(struct ca *ca, struct arena *a, const struct ca_revoke_wish *wish, struct err *e)
+{
+    return ca_post_revoke(ca, a, "/revoke", wish, e);
 }
