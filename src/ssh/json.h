@@ -12,7 +12,7 @@ struct ssh_cert_json {
 };
 /* type (required, "user" or "host" in any case), keyId, principals (list of texts or null),
  * validAfter, validBefore (RFC 3339), criticalOptions, extensions (text -> text, or null), serial
- * (number), nonce, reserved (base64).  Unknown members are ERR_MALFORMED, like everything else that
- * is no certificate. */
+ * (number), nonce, reserved (base64).  Unknown members are ignored; a wrong type or value is
+ * ERR_MALFORMED and names the member.  Key and issuer are not in it. */
 bool ssh_cert_from_json(struct arena *a, const struct json *v, struct ssh_cert_json *out,
                         struct err *e) CHECKED;

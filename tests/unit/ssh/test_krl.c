@@ -1,0 +1,103 @@
+/* Revocation lists: what is written is read again, and nothing else passes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "ssh/krl.h"
+
+static const uint64_t SERIALS[] = {1,         2, 3, 4, 9, 100, 101, 5000000000u, UINT64_MAX - 1,
+                                   UINT64_MAX};
+
+struct state {
+    struct arena *a;
+    struct ssh_key cas[2];
+    struct slice krl;
+};
+
+static int setup(void **state)
+{
+    struct arena *a = arena_new(NULL);
+    struct state *s = arena_alloc(a, sizeof(*s));
+    struct buf b = buf_new(a, 1u << 20);
+
+    s->a = a;
+    for (size_t i = 0; i < 2; i++) {
+        struct private_key *k;
+        assert_true(private_key_generate(a, KEY_P256, 0, &k, NULL));
+        assert_true(ssh_key_from(a, k->public_key, &s->cas[i], NULL));
+    }
+    struct ssh_krl krl = {.version = 7,
+                          .generated = 1700000000,
+                          .comment = SLICE("test"),
+                          .cas = s->cas,
+                          .n_cas = 1,
+                          .serials = SERIALS,
+                          .n_serials = COUNT_OF(SERIALS)};
+    assert_true(ssh_krl_write(&krl, &b, NULL));
+    s->krl = buf_slice(&b);
+    *state = s;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    arena_free(((struct state *)*state)->a);
+    return 0;
+}
+
+static void what_is_revoked_is_found(void **state)
+{
+    static const uint64_t OTHERS[] = {0, 5, 8, 10, 99, 102, 4999999999u, UINT64_MAX - 2};
+    struct state *s = *state;
+    struct ssh_krl_read *k;
+
+    assert_true(ssh_krl_read(s->a, s->krl, &k, NULL));
+    assert_int_equal(ssh_krl_version(k), 7);
+    for (size_t i = 0; i < COUNT_OF(SERIALS); i++) {
+        assert_true(ssh_krl_has(k, s->cas[0].blob, SERIALS[i]));
+        assert_false(ssh_krl_has(k, s->cas[1].blob, SERIALS[i]));
+    }
+    for (size_t i = 0; i < COUNT_OF(OTHERS); i++)
+        assert_false(ssh_krl_has(k, s->cas[0].blob, OTHERS[i]));
+}
+
+static void a_list_without_end_is_refused(void **state)
+{
+    struct state *s = *state;
+    struct ssh_krl_read *k;
+    size_t header = 8 + 4 + 8 + 8 + 8 + 4 + 4 + 4; /* a list of nothing is whole */
+
+    for (size_t n = 0; n < s->krl.n; n++) {
+        if (n != header)
+            assert_false(ssh_krl_read(s->a, slice_sub(s->krl, 0, n), &k, NULL));
+    }
+    uint8_t *longer = arena_alloc(s->a, s->krl.n + 1);
+    memcpy(longer, s->krl.p, s->krl.n);
+    assert_false(ssh_krl_read(s->a, slice_of(longer, s->krl.n + 1), &k, NULL));
+}
+
+static void serials_out_of_order_are_not_written(void **state)
+{
+    static const uint64_t WRONG[][2] = {{2, 1}, {3, 3}, {0, 1}};
+    struct state *s = *state;
+
+    for (size_t i = 0; i < COUNT_OF(WRONG); i++) {
+        struct buf b = buf_new(s->a, 1u << 20);
+        struct ssh_krl krl = {
+            .comment = SLICE(""), .cas = s->cas, .n_cas = 1, .serials = WRONG[i], .n_serials = 2};
+        assert_false(ssh_krl_write(&krl, &b, NULL));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_is_revoked_is_found, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_list_without_end_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(serials_out_of_order_are_not_written, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
