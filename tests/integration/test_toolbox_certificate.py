@@ -10,8 +10,10 @@ import shutil
 import socket
 import stat
 import subprocess
+import sys
 import threading
 import time
+import traceback
 
 import pytest
 from conftest import SLOW, STEP, free_port, make_cert, make_csr, pem_of
@@ -514,9 +516,18 @@ class Files(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class Site(http.server.ThreadingHTTPServer):
+    """Says what went wrong in it: a test that fails because of it should show that."""
+
+    request_queue_size = 64
+
+    def handle_error(self, request, client_address):
+        traceback.print_exc(file=sys.stdout)
+
+
 @pytest.fixture
 def site():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Files)
+    server = Site(("127.0.0.1", 0), Files)
     server.bodies = {}
     server.url = f"http://127.0.0.1:{server.server_port}"
     threading.Thread(target=server.serve_forever, daemon=True).start()
