@@ -18,9 +18,11 @@
 /* --- The service: one per process ------------------------------------------------------------- */
 
 struct acme_nonces;
+struct acme_account_cache;
 struct acme_service {
     struct services *services;
     struct acme_nonces *nonces;
+    struct acme_account_cache *accounts;
     struct acme_validation_settings validation;
     struct acme_validator *validator;
 };
@@ -28,6 +30,8 @@ struct acme_service *acme_service_new(struct services *s,
                                       const struct acme_validation_settings *settings);
 void acme_service_stop(struct acme_service *a); /* validations end; then acme_service_free */
 void acme_service_free(struct acme_service *a);
+struct acme_account_cache *acme_account_cache_new(void);
+void acme_account_cache_free(struct acme_account_cache *c);
 
 /* Nonces live in memory for an hour; whose was lost by a restart gets badNonce once and repeats.
  * On a store with STORE_SHARED they live there: another server may be asked next. */
@@ -107,6 +111,9 @@ bool acme_load(struct work *w, enum table t, const struct shape *shape, struct s
                size_t raw_offset, void *out, bool *found) CHECKED;
 #define ACME_LOAD(w, table, shape, key, out, found)                                                \
     acme_load(w, table, &(shape), key, (size_t)((char *)&(out)->raw - (char *)(out)), out, found)
+/* Reads a row that stands under that key; out points into a and raw.  INTERNAL: unreadable. */
+bool acme_record_read(struct arena *a, const struct shape *shape, struct slice key,
+                      struct slice raw, void *out, struct err *e) CHECKED;
 /* The record as the reference's encoder writes it. */
 struct slice acme_record(struct arena *a, const struct shape *shape, const void *record);
 /* Index of texts: a JSON list; absent, empty, null and [] are the empty list. */
@@ -115,6 +122,9 @@ bool acme_load_list(struct work *w, enum table t, struct slice key, struct texts
 void acme_swap_list(struct work *w, enum table t, struct slice key, struct slice raw,
                     const struct texts *list); /* an empty list removes the row */
 struct slice acme_random_id(struct arena *a, struct rng *rng);
+/* For rows that come and go together: six letters for the second, so that what was made at about
+ * the same time stands side by side in a sorted store, and 154 random bits. */
+struct slice acme_row_id(struct work *w);
 
 /* --- One request ---------------------------------------------------------------------------------
  */
@@ -169,8 +179,9 @@ bool acme_account_by_key(struct request *r, struct slice thumbprint,
                          struct acme_account **account) CHECKED;
 struct slice acme_index_key(struct request *r, struct slice thumbprint, bool fallback);
 bool acme_account_load(struct request *r, struct slice id, struct acme_account **account) CHECKED;
-const struct key *acme_account_key_of(struct arena *a, const struct acme_account *account,
-                                      struct err *e);
+/* The same from the store's bytes, with its key; what was read lately is not taken apart again. */
+bool acme_account_known(struct request *r, struct slice id, struct acme_account **account,
+                        const struct key **key) CHECKED;
 void acme_put_account(struct request *r, const struct acme_account *account,
                       const struct json *binding, struct buf *out);
 

@@ -2,6 +2,8 @@
 #include "acme/handlers.h"
 #include "base/encode.h"
 
+#define VERDICT_WAIT (5 * NS_PER_SEC)
+
 static struct instant now_of(struct request *r)
 {
     return instant_truncate(r->work.services->clock->now(r->work.services->clock));
@@ -168,8 +170,9 @@ static struct slice key_authorization(struct request *r, const struct acme_chall
     return arena_format(r->work.arena, "%.*s.%.*s", SLICE_ARG(c->token), SLICE_ARG(thumbprint));
 }
 
-static bool start_validation(struct request *r, const struct acme_authz *authz,
-                             const struct acme_challenge *c, enum acme_challenge_type type)
+/* Most verdicts come within a moment: who waits for it has nothing to poll. */
+static enum outcome start_validation(struct request *r, const struct acme_authz *authz,
+                                     const struct acme_challenge *c, enum acme_challenge_type type)
 {
     struct acme_validation v = {.challenge = c->id,
                                 .authorization = authz->id,
@@ -180,9 +183,13 @@ static bool start_validation(struct request *r, const struct acme_authz *authz,
                                 .token = c->token,
                                 .key_authorization = key_authorization(r, c)};
 
-    if (acme_validator_start(acme_of(r)->service->validator, &v))
-        return true;
-    return acme_error(r, ERR_UNAVAILABLE, NULL, "too many validations are waiting");
+    r->wait = acme_validator_start(acme_of(r)->service->validator, &v);
+    if (!r->wait) {
+        acme_error(r, ERR_UNAVAILABLE, NULL, "too many validations are waiting");
+        return ACT_FAILED;
+    }
+    r->wait_until = deadline_in(r->work.services->clock, VERDICT_WAIT);
+    return ACT_WAIT;
 }
 
 static bool read_attestation(struct request *r, struct acme_result *refused, struct slice *object)
@@ -248,20 +255,21 @@ static bool attest(struct request *r, struct acme_authz *authz, struct acme_chal
 }
 
 /* A POST-as-GET shows; a payload answers the challenge, once while it is pending. */
-static bool answer(struct request *r, struct acme_authz *authz, struct acme_challenge *c)
+static enum outcome answer(struct request *r, struct acme_authz *authz, struct acme_challenge *c)
 {
     enum acme_challenge_type type;
     const struct json *payload;
 
-    if (acme_of(r)->payload.n == 0 || !slice_is(c->status, "pending") ||
+    if (r->waited || acme_of(r)->payload.n == 0 || !slice_is(c->status, "pending") ||
         !slice_is(authz->status, "pending"))
-        return true;
-    if (!acme_challenge_find(c->type, &type))
-        return acme_error(r, ERR_NOT_IMPLEMENTED, NULL, "challenge type \"%.*s\"",
-                          SLICE_ARG(c->type));
+        return ACT_DONE;
+    if (!acme_challenge_find(c->type, &type)) {
+        acme_error(r, ERR_NOT_IMPLEMENTED, NULL, "challenge type \"%.*s\"", SLICE_ARG(c->type));
+        return ACT_FAILED;
+    }
     if (type == ACME_DEVICE_ATTEST_01)
-        return attest(r, authz, c);
-    return acme_payload(r, &payload) && start_validation(r, authz, c, type);
+        return attest(r, authz, c) ? ACT_DONE : ACT_FAILED;
+    return acme_payload(r, &payload) ? start_validation(r, authz, c, type) : ACT_FAILED;
 }
 
 enum outcome acme_act_challenge(struct request *r)
@@ -271,8 +279,11 @@ enum outcome acme_act_challenge(struct request *r)
     struct acme_authz *authz;
     struct acme_challenge *c;
 
-    if (!load_own(r, &authz) || !load_challenge(r, authz, &c) || !answer(r, authz, c))
+    if (!load_own(r, &authz) || !load_challenge(r, authz, &c))
         return ACT_FAILED;
+    enum outcome outcome = answer(r, authz, c);
+    if (outcome != ACT_DONE)
+        return outcome;
     if (busy(r, c))
         retry_after(r);
     json_open(&j, NULL);

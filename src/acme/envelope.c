@@ -209,19 +209,6 @@ static bool verify(struct request *r, const struct key *key)
 /* --- Keys and accounts
  * ---------------------------------------------------------------------------------- */
 
-const struct key *acme_account_key_of(struct arena *a, const struct acme_account *account,
-                                      struct err *e)
-{
-    struct jwk jwk;
-
-    if (!account->key || !jwk_public_from_json(a, account->key, &jwk, e)) {
-        err_classify(e, ERR_INTERNAL);
-        err_wrap(e, "key of account %.*s", SLICE_ARG(account->id));
-        return NULL;
-    }
-    return jwk.key;
-}
-
 bool acme_account_load(struct request *r, struct slice id, struct acme_account **account)
 {
     struct acme_account *a = arena_alloc(r->work.arena, sizeof(*a));
@@ -333,17 +320,16 @@ static bool by_kid(struct request *r)
     if (kid.n == 0)
         return acme_error(r, ERR_MALFORMED, "malformed", "kid is empty or no text");
     struct slice id = last_segment(kid);
-    if (id.n > 128 || !acme_account_load(r, id, &q->account))
-        return r->work.err.kind != ERR_NONE
-                   ? false
-                   : acme_error(r, ERR_MALFORMED, "accountDoesNotExist", "no such account");
+    if (id.n == 0 || id.n > 128)
+        return acme_error(r, ERR_MALFORMED, "accountDoesNotExist", "no such account");
+    if (!acme_account_known(r, id, &q->account, &q->account_key))
+        return false;
     if (!q->account)
         return acme_error(r, ERR_MALFORMED, "accountDoesNotExist", "there is no account \"%.*s\"",
                           SLICE_ARG(id));
     if (!check_active(r, q->account) || !check_location(r, kid, q->account))
         return false;
-    q->account_key = acme_account_key_of(r->work.arena, q->account, &r->work.err);
-    return q->account_key && verify(r, q->account_key);
+    return verify(r, q->account_key);
 }
 
 bool acme_authorize_jwk(struct request *r)

@@ -262,7 +262,7 @@ static bool record_certificate(struct request *r, struct acme_order *o,
                                const struct issued_cert *issued)
 {
     struct work *w = &r->work;
-    struct acme_cert c = {.id = acme_random_id(w->arena, w->services->rng),
+    struct acme_cert c = {.id = acme_row_id(w),
                           .created = w->services->clock->now(w->services->clock),
                           .account = o->account,
                           .order = o->id,

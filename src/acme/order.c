@@ -5,6 +5,7 @@
 #define LIFETIME        (24 * 3600 * NS_PER_SEC)
 #define IDENTIFIERS_MAX 100
 #define PENDING_MAX     1000
+#define PRUNE_EVERY     16
 
 static const struct refusal ALREADY_REPLACED = {ERR_EXISTS, "alreadyReplaced",
                                                 "the certificate is being replaced already"};
@@ -46,6 +47,14 @@ static void store_order(struct request *r, const struct acme_order *o)
     batch_expires(&r->work.batch, keep_until(o));
 }
 
+/* Else its authorizations say nothing any more: they go earlier than a certificate's order. */
+static bool may_become_valid(const struct acme_order *o, struct instant now)
+{
+    bool open = slice_is(o->status, "pending") || slice_is(o->status, "ready");
+
+    return open && instant_cmp(now, o->expires) <= 0;
+}
+
 bool acme_order_load(struct request *r, struct slice id, struct acme_order **order,
                      struct acme_authz **authzs)
 {
@@ -63,12 +72,15 @@ bool acme_order_load(struct request *r, struct slice id, struct acme_order **ord
         struct acme_authz *one;
         if (!acme_authz_load(r, o->authorizations.v[i], &one))
             return false;
-        if (!one)
+        if (one)
+            list[i] = *one;
+        else if (may_become_valid(o, now_of(r)))
             return acme_error(r, ERR_INTERNAL, NULL, "order %.*s: authorization %.*s is missing",
                               SLICE_ARG(o->id), SLICE_ARG(o->authorizations.v[i]));
-        list[i] = *one;
     }
-    if (acme_order_refresh(r->work.arena, o, list, o->authorizations.n, now_of(r)))
+    /* "ready" follows from the authorizations at any time: not worth a commit. */
+    if (acme_order_refresh(r->work.arena, o, list, o->authorizations.n, now_of(r)) &&
+        !slice_is(o->status, "ready"))
         store_order(r, o);
     *order = o;
     *authzs = list;
@@ -314,7 +326,7 @@ static void make_challenges(struct request *r, struct acme_authz *a, unsigned ty
         struct acme_challenge c = {.created = a->created};
         if (!(types & (1u << t)))
             continue;
-        c.id = acme_random_id(w->arena, w->services->rng);
+        c.id = acme_row_id(w);
         c.account = a->account;
         c.type = slice_text(acme_challenge_name((enum acme_challenge_type)t));
         c.status = SLICE("pending");
@@ -334,7 +346,7 @@ static bool make_authz(struct request *r, const struct acme_order *o,
     bool wildcard = slice_is(id->type, "dns") && slice_starts(id->value, "*.");
     unsigned types = acme_identifier_challenges(id) & acme_of(r)->detail->challenges;
     struct acme_authz a = {
-        .id = acme_random_id(w->arena, w->services->rng),
+        .id = acme_row_id(w),
         .account = o->account,
         .identifier = {id->type, wildcard ? slice_from(id->value, 2) : id->value},
         .status = SLICE("pending"),
@@ -356,33 +368,49 @@ static bool make_authz(struct request *r, const struct acme_order *o,
     return true;
 }
 
-/* The account's index holds what is pending; what is not any more goes. */
-static bool index_order(struct request *r, const struct acme_order *fresh)
+/* What is not pending any more goes. */
+static bool prune_index(struct request *r, const struct acme_order *fresh, struct texts *list)
 {
     struct work *w = &r->work;
-    struct slice raw;
-    struct texts list, kept = {0};
+    size_t n = list->n;
 
-    if (!acme_load_list(w, TABLE_ACME_ACCOUNT_ORDERS_INDEX, fresh->account, &list, &raw))
-        return false;
-    kept.v = arena_array(w->arena, list.n + 1, sizeof(*kept.v));
-    for (size_t i = 0; i < list.n; i++) {
+    list->n = 0;
+    for (size_t i = 0; i < n; i++) {
         struct acme_order o;
         bool found;
-        if (!ACME_LOAD(w, TABLE_ACME_ORDERS, ACME_ORDER_SHAPE, list.v[i], &o, &found)) {
+        if (!ACME_LOAD(w, TABLE_ACME_ORDERS, ACME_ORDER_SHAPE, list->v[i], &o, &found)) {
             if (w->err.kind != ERR_INTERNAL)
                 return false;
             err_clear(&w->err); /* an unreadable old order must not fail a new one */
             continue;
         }
         if (found && slice_is(o.status, "pending") && instant_cmp(fresh->created, o.expires) <= 0)
-            kept.v[kept.n++] = list.v[i];
+            list->v[list->n++] = list->v[i];
     }
-    if (kept.n >= PENDING_MAX)
-        return acme_error(r, ERR_RATE, "rateLimited",
-                          "the account has %zu pending orders; finish or let expire some", kept.n);
-    kept.v[kept.n++] = fresh->id;
-    acme_swap_list(w, TABLE_ACME_ACCOUNT_ORDERS_INDEX, fresh->account, raw, &kept);
+    if (list->n < PENDING_MAX)
+        return true;
+    return acme_error(r, ERR_RATE, "rateLimited",
+                      "the account has %zu pending orders; finish or let expire some", list->n);
+}
+
+/* The account's index holds what is pending, and a few orders that were so not long ago: looking at
+ * all of them each time would make an account's orders dearer the more it has. */
+static bool index_order(struct request *r, const struct acme_order *fresh)
+{
+    struct work *w = &r->work;
+    struct slice raw;
+    struct texts list;
+
+    if (!acme_load_list(w, TABLE_ACME_ACCOUNT_ORDERS_INDEX, fresh->account, &list, &raw))
+        return false;
+    bool prune = list.n >= PENDING_MAX || (list.n && list.n % PRUNE_EVERY == 0);
+    if (prune && !prune_index(r, fresh, &list))
+        return false;
+    struct texts longer = {arena_array(w->arena, list.n + 1, sizeof(*list.v)), list.n + 1};
+    for (size_t i = 0; i < list.n; i++)
+        longer.v[i] = list.v[i];
+    longer.v[list.n] = fresh->id;
+    acme_swap_list(w, TABLE_ACME_ACCOUNT_ORDERS_INDEX, fresh->account, raw, &longer);
     return true;
 }
 
@@ -470,7 +498,7 @@ enum outcome acme_act_new_order(struct request *r)
 
     if (!read_wish(r, &wish) || !settle_times(r, &wish, &o) || !load_policies(r, &policies))
         return ACT_FAILED;
-    o.id = acme_random_id(w->arena, w->services->rng);
+    o.id = acme_row_id(w);
     o.account = q->account->id;
     o.provisioner_id = q->provisioner->id;
     o.identifiers = (struct objects){wish.v, wish.n};

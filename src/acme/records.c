@@ -127,6 +127,17 @@ static const struct field EAB_FIELDS[] = {
 #undef AT
 SHAPE(ACME_EAB_SHAPE, "external account key", struct acme_eab_key, EAB_FIELDS);
 
+bool acme_record_read(struct arena *a, const struct shape *shape, struct slice key,
+                      struct slice raw, void *out, struct err *e)
+{
+    const struct json *v = json_read(a, raw, &JSON_RECORD, NULL, e);
+
+    if (v && shape_read(shape, v, out, a, e))
+        return true;
+    err_classify(e, ERR_INTERNAL);
+    return err_wrap(e, "%s %.*s in the store", shape->what, SLICE_ARG(key));
+}
+
 bool acme_load(struct work *w, enum table t, const struct shape *shape, struct slice key,
                size_t raw_offset, void *out, bool *found)
 {
@@ -140,11 +151,8 @@ bool acme_load(struct work *w, enum table t, const struct shape *shape, struct s
         return err_wrap(&w->err, "reading %s", shape->what);
     if (raw.n == 0)
         return true;
-    const struct json *v = json_read(w->arena, raw, &JSON_RECORD, NULL, &w->err);
-    if (!v || !shape_read(shape, v, out, w->arena, &w->err)) {
-        err_classify(&w->err, ERR_INTERNAL);
-        return err_wrap(&w->err, "%s %.*s in the store", shape->what, SLICE_ARG(key));
-    }
+    if (!acme_record_read(w->arena, shape, key, raw, out, &w->err))
+        return false;
     *(struct slice *)(void *)((char *)out + raw_offset) = raw;
     *found = true;
     return true;
@@ -193,9 +201,11 @@ void acme_swap_list(struct work *w, enum table t, struct slice key, struct slice
     batch_swap(&w->batch, t, key, raw, list->n > 0 ? buf_slice(&b) : SLICE_NONE);
 }
 
+/* In the order of their bytes. */
+static const char ALPHABET[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
 struct slice acme_random_id(struct arena *a, struct rng *rng)
 {
-    static const char ALPHABET[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     char *id = arena_alloc(a, ACME_ID_LENGTH + 1);
     size_t n = 0;
 
@@ -208,4 +218,17 @@ struct slice acme_random_id(struct arena *a, struct rng *rng)
         }
     }
     return slice_of(id, ACME_ID_LENGTH);
+}
+
+struct slice acme_row_id(struct work *w)
+{
+    struct slice id = acme_random_id(w->arena, w->services->rng);
+    int64_t now = w->services->clock->now(w->services->clock).sec;
+    uint64_t second = now > 0 ? (uint64_t)now : 0;
+    uint8_t *text = arena_alloc(w->arena, id.n + 1);
+
+    memcpy(text, id.p, id.n);
+    for (int i = 5; i >= 0; i--, second /= 62)
+        text[i] = (uint8_t)ALPHABET[second % 62];
+    return slice_of(text, id.n);
 }

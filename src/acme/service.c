@@ -75,6 +75,7 @@ struct acme_service *acme_service_new(struct services *s,
     a->services = s;
     a->validation = *settings;
     a->nonces = acme_nonces_new(s->clock, s->rng, s->store);
+    a->accounts = acme_account_cache_new();
     a->validator = acme_validator_new(&a->validation, apply, a);
     return a;
 }
@@ -90,5 +91,6 @@ void acme_service_free(struct acme_service *a)
     if (!a)
         return;
     acme_nonces_free(a->nonces);
+    acme_account_cache_free(a->accounts);
     free(a);
 }

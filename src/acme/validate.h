@@ -62,8 +62,11 @@ typedef void acme_validated_fn(void *arg, const struct acme_validation *v,
                                const struct acme_result *r);
 struct acme_validator *acme_validator_new(const struct acme_validation_settings *s,
                                           acme_validated_fn *done, void *arg);
-/* Copies v.  True also when a job for this challenge id runs already; false: too many wait. */
-bool acme_validator_start(struct acme_validator *w, const struct acme_validation *v) CHECKED;
+/* Copies v.  What fires when there is news (a reference of the caller's): the job is over and its
+ * result applied, or a first try failed and others will follow.  When a job runs for this challenge
+ * id already: that one's.  NULL: too many wait. */
+struct latch *acme_validator_start(struct acme_validator *w,
+                                   const struct acme_validation *v) CHECKED;
 /* The "processing" that is shown and never stored. */
 bool acme_validator_busy(struct acme_validator *w, struct slice challenge);
 /* Waits for what runs (at most some seconds); what has not begun is dropped. */

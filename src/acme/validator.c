@@ -9,6 +9,9 @@
  * A transient failure is tried again with growing pauses until 30 s after the job came to run
  * first; then the last result counts.  A job that never gets a turn ends after WAIT_NS.
  *
+ * Whoever started a job may wait for its latch.  It fires when the job is gone from the table, or
+ * pauses for the first time: then nobody knows how long it will take.
+ *
  * Threads are detached and counted.  Invariant, under the lock: as long as jobs wait or pause, one
  * thread is idle and looks at the list and the clock, or all THREADS_MAX threads are busy.  Whoever
  * takes a job and leaves others behind wakes or makes the next one.
@@ -45,6 +48,7 @@ struct vjob {
     struct arena *arena;      /* owns v */
     struct acme_validation v;
     struct target *target;
+    struct latch *news;
     bool running;
     unsigned tries;
     struct acme_result last; /* of the last try; in arena */
@@ -150,6 +154,7 @@ static struct vjob *job_new(struct acme_validator *w, const struct acme_validati
     j->v.token = arena_copy(a, v->token);
     j->v.key_authorization = arena_copy(a, v->key_authorization);
     j->target = target_take(w, lower(a, v->value));
+    j->news = latch_new();
     j->due = now_ns(w);
     j->give_up = j->due + WAIT_NS;
     return j;
@@ -167,8 +172,18 @@ static void job_link(struct acme_validator *w, struct vjob *j)
     w->jobs++;
 }
 
+/* Locked, but whoever waits is told without the lock.  Takes the reference. */
+static void tell(struct acme_validator *w, struct latch *news)
+{
+    pthread_mutex_unlock(&w->lock);
+    latch_fire(news);
+    latch_drop(news);
+    pthread_mutex_lock(&w->lock);
+}
+
 static void job_free(struct acme_validator *w, struct vjob *j)
 {
+    struct latch *news = j->news;
     struct vjob **chain = &w->by_challenge[bucket_of(j->v.challenge)];
 
     while (*chain != j)
@@ -179,6 +194,7 @@ static void job_free(struct acme_validator *w, struct vjob *j)
     w->jobs--;
     target_drop(w, j->target);
     arena_free(j->arena);
+    tell(w, news);
 }
 
 /* --- Threads ------------------------------------------------------------------------------------
@@ -319,8 +335,10 @@ static void job_run(struct acme_validator *w, struct vjob *j)
     pthread_mutex_lock(&w->lock);
     bool transient = r.verdict == ACME_RETRY;
     if (transient && has_turn && !w->stopping && job_pause(w, j, &r)) {
-        job_end(w, j);
+        struct latch *news = latch_take(j->news);
+        job_end(w, j); /* from here on another thread may run it, and free it */
         arena_free(a);
+        tell(w, news);
         return;
     }
     if (!transient || !w->stopping) { /* a try that was cut short says nothing */
@@ -389,30 +407,32 @@ struct acme_validator *acme_validator_new(const struct acme_validation_settings 
 }
 
 /* Locked. */
-static bool start(struct acme_validator *w, const struct acme_validation *v)
+static struct latch *start(struct acme_validator *w, const struct acme_validation *v)
 {
-    if (job_find(w, v->challenge))
-        return true;
+    struct vjob *j = job_find(w, v->challenge);
+
+    if (j)
+        return latch_take(j->news);
     if (w->stopping || w->jobs >= JOBS_MAX || !VALIDATE[v->type])
-        return false;
-    struct vjob *j = job_new(w, v);
+        return NULL;
+    j = job_new(w, v);
     job_link(w, j);
     if (!wake(w)) {
         job_free(w, j);
         log_error("ACME: no thread for a validation");
-        return false;
+        return NULL;
     }
-    return true;
+    return latch_take(j->news);
 }
 
-bool acme_validator_start(struct acme_validator *w, const struct acme_validation *v)
+struct latch *acme_validator_start(struct acme_validator *w, const struct acme_validation *v)
 {
     if ((unsigned)v->type >= ACME_CHALLENGE_TYPES)
-        return false;
+        return NULL;
     pthread_mutex_lock(&w->lock);
-    bool started = start(w, v);
+    struct latch *news = start(w, v);
     pthread_mutex_unlock(&w->lock);
-    return started;
+    return news;
 }
 
 bool acme_validator_busy(struct acme_validator *w, struct slice challenge)
@@ -423,14 +443,20 @@ bool acme_validator_busy(struct acme_validator *w, struct slice challenge)
     return busy;
 }
 
+static struct vjob *job_that_waits(struct acme_validator *w)
+{
+    struct vjob *j = w->first;
+
+    while (j && j->running)
+        j = j->next;
+    return j;
+}
+
 /* Locked. */
 static void drop_what_waits(struct acme_validator *w)
 {
-    for (struct vjob *j = w->first, *next; j; j = next) {
-        next = j->next;
-        if (!j->running)
-            job_free(w, j);
-    }
+    for (struct vjob *j; (j = job_that_waits(w)) != NULL;)
+        job_free(w, j);
 }
 
 void acme_validator_stop(struct acme_validator *w)

@@ -1,11 +1,11 @@
 /*
  * The frame: one exchange from dispatch to answer.
  *
- * A ticket is an exchange's way through it: on a worker the route is found, `authorize` and `act`
- * run; the batch they filled is submitted and the worker is free; the store's answer (on whatever
- * thread) completes the ticket, runs it again, or turns a refusal into an error.  The response
- * leaves only after its commit.  An `act` that has to wait for something leaves the worker too: the
- * ticket is parked, and `act` begins anew.
+ * A ticket is an exchange's way through it: the route is found, and on a worker (or, for what is
+ * quick, on the loop) `authorize` and `act` run; the batch they filled is submitted and the worker
+ * is free; the store's answer (on whatever thread) completes the ticket, runs it again, or turns a
+ * refusal into an error.  The response leaves only after its commit.  An `act` that has to wait for
+ * something leaves the worker too: the ticket is parked, and `act` begins anew.
  */
 #include "api/frame.h"
 
@@ -196,10 +196,31 @@ static void decide(struct ticket *t)
     t->log_at_mark = r->work.log;
     t->outcome = r->route->act(r);
     if (t->outcome == ACT_WAIT && r->waited) {
+        latch_drop(r->wait);
         err_set(&r->work.err, ERR_INTERNAL, "a handler would wait twice");
         t->outcome = ACT_FAILED;
     }
     t->failed = t->outcome == ACT_FAILED;
+}
+
+/* Handing a request to a worker and back costs more than many a request. */
+static bool runs_here(const struct ticket *t)
+{
+    const struct store *store = t->frame->services->store;
+
+    return t->request.route->flags & ROUTE_QUICK && store && !(store->caps & STORE_SHARED);
+}
+
+static void start(struct ticket *t)
+{
+    if (runs_here(t)) {
+        t->job.run(&t->job);
+        return;
+    }
+    if (pool_post(t->frame->services->pool, &t->job))
+        return;
+    err_set(&t->request.work.err, ERR_UNAVAILABLE, "too many requests are waiting");
+    complete_error(t);
 }
 
 /* --- Waiting -------------------------------------------------------------------------------- */
@@ -209,10 +230,7 @@ static void go_on(void *arg)
     struct ticket *t = arg;
 
     t->job.run = work_on;
-    if (pool_post(t->frame->services->pool, &t->job))
-        return;
-    err_set(&t->request.work.err, ERR_UNAVAILABLE, "too many requests are waiting");
-    complete_error(t);
+    start(t);
 }
 
 /* Whatever this run would have done or said is void. */
@@ -307,10 +325,8 @@ static void dispatch(void *arg, struct http_exchange *x)
 {
     struct ticket *t = ticket_new(arg, x);
 
-    if (!find_route(t) || pool_post(t->frame->services->pool, &t->job))
-        return;
-    err_set(&t->request.work.err, ERR_UNAVAILABLE, "too many requests are waiting");
-    complete_error(t);
+    if (find_route(t))
+        start(t);
 }
 
 static void limits(void *arg, const struct http_request *head, struct http_limits *out)

@@ -1,9 +1,9 @@
 /*
  * Parked exchanges: a list, soonest first, and one thread that looks at the clock.
  *
- * An entry belongs to the list and to its latch, and is freed by whoever lets go of it last: a latch
- * that fires late finds an entry that is over, and a latch cannot be told to forget.  Who takes
- * `waiting` away under the lock resumes.
+ * An entry belongs to the list and to its latch, and is freed by whoever lets go of it last: a
+ * latch that fires late finds an entry that is over, and a latch cannot be told to forget.  Who
+ * takes `waiting` away under the lock resumes.
  *
  * The thread is made with the first entry.  It is not disturbed when an entry leaves: it finds out
  * when it wakes up next, so that waits which end early, as nearly all do, cost no wake-up.

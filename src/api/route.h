@@ -5,12 +5,15 @@
 #include "net/http.h"
 
 struct request;
-/* ACT_WAIT: run me again when `wait` fires or `wait_until` has come, whichever is first; until then no
- * thread is held.  Nothing of such a run is kept, but for what stands in `state`. */
+/* ACT_WAIT: run me again when `wait` fires or `wait_until` has come, whichever is first; until then
+ * no thread is held.  Nothing of such a run is kept, but for what stands in `state`. */
 enum outcome { ACT_FAILED, ACT_DONE, ACT_WAIT };
 enum route_flags {
     ROUTE_INSECURE_TOO = 1, /* also on the plain listener */
-    ROUTE_ALIAS_1_0 = 2     /* also below /1.0 */
+    ROUTE_ALIAS_1_0 = 2,    /* also below /1.0 */
+    /* Computes for some tenths of a millisecond at most and asks nobody but the store: where that
+     * is a file of ours, it runs on the loop that the request came in by. */
+    ROUTE_QUICK = 4
 };
 /* How a group of routes speaks errors: the API's envelope, later ACME problems, … */
 struct voice {
@@ -45,8 +48,8 @@ struct request {
     struct latch *wait;
     struct deadline wait_until;
     bool waited;
-    bool counted;         /* the outcome is counted under metric and metric_provisioner */
-    int metric;           /* enum metric */
+    bool counted; /* the outcome is counted under metric and metric_provisioner */
+    int metric;   /* enum metric */
     struct slice metric_provisioner;
 };
 extern const struct route API_ROUTES[]; /* ended by {0} */

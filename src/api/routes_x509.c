@@ -33,20 +33,6 @@ static const struct shape REVOKE_SHAPE = {"revoke request", sizeof(struct sign_b
                                           COUNT_OF(REVOKE_FIELDS), false};
 #undef AT
 
-static bool read_body(struct request *r, const struct shape *shape, struct sign_body *out)
-{
-    const struct json *v;
-
-    if (slice_trim(r->x->in.body).n == 0)
-        return err_set(&r->work.err, ERR_MALFORMED, "the body is empty; expected a JSON object");
-    v = json_read(r->work.arena, r->x->in.body, &JSON_API, NULL, &r->work.err);
-    if (!v || !shape_read(shape, v, out, r->work.arena, &r->work.err)) {
-        err_classify(&r->work.err, ERR_MALFORMED);
-        return err_wrap(&r->work.err, "reading the body");
-    }
-    return true;
-}
-
 bool csr_member(struct request *r, struct slice text, struct csr **csr)
 {
     struct err *e = &r->work.err;
@@ -147,7 +133,7 @@ bool authorize_sign(struct request *r)
 
     r->state = s;
     count(r, METRIC_SIGNED, NULL);
-    if (!read_body(r, &SIGN_SHAPE, &body) || !read_wish(r, &body, &s->wish) ||
+    if (!body_read(r, &SIGN_SHAPE, &body) || !read_wish(r, &body, &s->wish) ||
         !csr_member(r, body.csr, &s->csr))
         return false;
     s->template_data = body.template_data;
@@ -237,7 +223,7 @@ bool authorize_rekey(struct request *r)
         return false;
     if (!leaf)
         return err_set(&r->work.err, ERR_MALFORMED, "rekey needs a client certificate");
-    if (!read_body(r, &REKEY_SHAPE, &body) || !csr_member(r, body.csr, &s->csr))
+    if (!body_read(r, &REKEY_SHAPE, &body) || !csr_member(r, body.csr, &s->csr))
         return false;
     if (!s->csr->key) {
         err_move(&r->work.err, &s->csr->key_error);
@@ -260,7 +246,7 @@ static bool read_revocation(struct request *r, struct sign_body *body, struct re
     struct err *e = &r->work.err;
     struct slice magnitude;
 
-    if (!read_body(r, &REVOKE_SHAPE, body))
+    if (!body_read(r, &REVOKE_SHAPE, body))
         return false;
     if (body->serial.n == 0)
         return err_set(e, ERR_MALFORMED, "serial is missing");

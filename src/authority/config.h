@@ -13,6 +13,11 @@
 struct store;
 struct config_db {
     struct slice type, data_source, value_dir, database, badger_file_loading_mode;
+    /* Ours (docs/reference/storage.md): */
+    bool inventory;                /* on a server: make the tables of the inventory */
+    int64_t max_open, max_idle;    /* connections to a server; 0: the usual */
+    struct opt_duration lifetime;  /* of such a connection */
+    struct opt_duration retention; /* of certificates, after their end; 0 or absent: for ever */
 };
 struct config_logger {
     struct slice format, trace_header;
@@ -26,6 +31,33 @@ struct config_crl {
     bool enabled, generate_on_revoke;
     struct opt_duration cache_duration, renew_period;
     struct slice idp_url;
+};
+/* ssh: which keys sign, what else is published (docs/reference/ssh-configuration.md). */
+struct config_ssh_key {
+    struct slice type; /* "host" or "user" */
+    bool federated;
+    const struct json *key; /* a public JWK */
+};
+struct config_bastion {
+    struct slice hostname, user, port, cmd, flags;
+};
+struct config_ssh {
+    struct slice host_key, user_key;
+    struct objects keys; /* of struct config_ssh_key */
+    struct slice add_user_principal, add_user_command;
+    struct config_bastion *bastion;
+};
+/* templates: what `step ssh config` writes instead of the usual files. */
+struct config_ssh_file {
+    struct slice name, type, source, path, comment; /* source: "template" in the file */
+    struct texts requires;
+};
+struct config_ssh_files {
+    struct objects user, host; /* of struct config_ssh_file */
+};
+struct config_templates {
+    struct config_ssh_files *ssh;
+    const struct json *data;
 };
 struct config_subject {
     struct slice country, organization, organizational_unit, locality, province, street_address,
@@ -50,7 +82,9 @@ struct config {
     struct slice crt, key, address, insecure_address, metrics_address;
     struct texts dns_names;
     bool dns_names_given;
-    const struct json *kms, *ssh, *monitoring, *templates;
+    const struct json *kms, *monitoring;
+    struct config_ssh *ssh;             /* NULL: no SSH */
+    struct config_templates *templates; /* NULL: the built-in files */
     struct config_logger *logger;
     struct config_db *db;
     struct config_authority authority;
@@ -76,6 +110,9 @@ const char *db_file(struct arena *a, enum db_kind kind, struct slice data_source
  * older database waits there to be imported, unless that is what they do. */
 const char *db_file_ready(struct arena *a, const struct config *c, bool import,
                           struct err *e) CHECKED;
+/* The server that the configuration names (mysql, postgresql). */
+struct store *db_server_open(const struct config_db *db, bool make, struct clock *clock,
+                             struct err *e) CHECKED;
 /* The configured database, whatever its kind, for those. */
 struct store *db_open_beside(const struct config *c, struct clock *clock, struct err *e) CHECKED;
 
@@ -93,6 +130,8 @@ bool config_read(struct arena *a, struct slice text, const char *path, struct co
 /* The order of docs/reference/configuration.md; the message names the key. */
 bool config_validate(struct arena *a, const struct config *c, config_warn_fn *warn, void *arg,
                      struct err *e) CHECKED;
+/* The part of it for ssh and templates (config_check_ssh.c); files are not opened. */
+bool config_ssh_validate(struct arena *a, const struct config *c, struct err *e) CHECKED;
 /* authority.policy as engines. */
 bool config_policies_read(struct arena *a, const struct config *c, struct policy_set *out,
                           struct err *e) CHECKED;

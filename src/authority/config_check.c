@@ -195,8 +195,6 @@ static bool check_later(const struct checker *k)
         const char *key;
         bool there;
     } later[] = {
-        {"ssh", present(c->ssh) && c->ssh->n > 0},
-        {"templates", present(c->templates) && c->templates->n > 0},
         {"authority.enableAdmin", c->authority.enable_admin},
         {"authority.certificateAuthority", c->authority.certificate_authority.n > 0},
         {"authority.certificateAuthorityFingerprint",
@@ -248,6 +246,22 @@ static bool others_may_read(const char *path)
     return path && stat(path, &st) == 0 && (st.st_mode & S_IROTH) != 0;
 }
 
+static bool check_db_numbers(const struct checker *k)
+{
+    const struct config_db *db = k->c->db;
+
+    if (db->max_open < 0 || db->max_open > 1000)
+        return wrong(k, "db.maxOpenConns", "expected a number from 1 to 1000, found %lld",
+                     (long long)db->max_open);
+    if (db->max_idle < 0 || db->max_idle > 1000)
+        return wrong(k, "db.maxIdleConns", "expected a number from 1 to 1000, found %lld",
+                     (long long)db->max_idle);
+    if (db->lifetime.set && db->lifetime.ns <= 0)
+        return wrong(k, "db.connMaxLifetime", "expected a duration above 0, such as 30m");
+    return !db->retention.set || db->retention.ns >= 0 ||
+           wrong(k, "db.retention", "must not be negative");
+}
+
 static bool check_db_server(const struct checker *k)
 {
     const struct config_db *db = k->c->db;
@@ -274,6 +288,8 @@ static bool check_db(const struct checker *k)
 
     if (!db)
         return true;
+    if (!check_db_numbers(k))
+        return false;
     if (kind == DB_MYSQL || kind == DB_POSTGRESQL)
         return check_db_server(k);
     if (kind == DB_UNKNOWN)
@@ -381,6 +397,7 @@ bool config_validate(struct arena *a, const struct config *c, config_warn_fn *wa
            (c->metrics_address.n == 0 ||
             check_address(&k, "metricsAddress", c->metrics_address, false)) &&
            check_tls(&k) && check_kms(&k) && check_authority_type(&k) && check_later(&k) &&
-           check_crl(&k) && check_db(&k) && check_authority(&k) && check_policy(&k) &&
+           check_crl(&k) && check_db(&k) &&
+           config_ssh_validate(a, c, e) && check_authority(&k) && check_policy(&k) &&
            check_template_functions(&k) && check_logger(&k) && check_monitoring(&k);
 }

@@ -4,10 +4,9 @@
  */
 #include <stdlib.h>
 
-#include "authority/services.h"
+#include "authority/key_load.h"
+#include "authority/ssh.h"
 #include "base/file.h"
-#include "base/uri.h"
-#include "crypto/keyfile.h"
 #include "crypto/secret.h"
 #include "x509/chain.h"
 
@@ -43,36 +42,16 @@ static bool load_list(struct builder *b, const char *key, const struct texts *pa
     return true;
 }
 
-/* "softkms:path=/x", "softkms:/x" and plain paths. */
-static bool key_path(struct builder *b, const char **path)
-{
-    struct slice key = b->config->key;
-    struct uri u;
-
-    *path = arena_cstr(b->a, key);
-    if (!slice_starts(key, "softkms:"))
-        return true;
-    if (!uri_read(b->a, key, &u, b->e))
-        return err_wrap(b->e, "%s", config_where(b->a, b->config, "key"));
-    struct slice named = uri_attribute(b->a, &u, "path");
-    *path = named.p ? arena_cstr(b->a, named) : arena_cstr(b->a, slice_from(key, 8));
-    return true;
-}
-
 static bool load_key(struct builder *b, const struct core_passwords *passwords)
 {
-    struct slice known = passwords->ca.n > 0 ? passwords->ca : b->config->password;
-    struct password_fixed fixed;
-    struct password_source *source = passwords->prompt;
+    struct key_source from = {b->config, "key", b->config->key,
+                              passwords->ca.n > 0 ? passwords->ca : b->config->password,
+                              passwords->prompt};
     struct private_key *key;
     const char *path;
 
-    if (known.n > 0)
-        source = password_fixed_init(&fixed, known);
-    if (!key_path(b, &path))
+    if (!signing_key_load(b->a, b->core->secrets, &from, &key, &path, b->e))
         return false;
-    if (!private_key_load(b->core->secrets, path, source, &key, b->e))
-        return err_wrap(b->e, "%s", config_where(b->a, b->config, "key"));
     b->core->issuer.signer = signer_local(b->core->secrets, key, path);
     b->core->issuer.key = key->public_key;
     return true;
@@ -280,6 +259,7 @@ static bool build(struct builder *b, const struct core_passwords *passwords)
     struct texts crt = {(struct slice *)&b->config->crt, 1};
 
     if (!load_list(b, "crt", &crt, &core->intermediates) || !load_key(b, passwords) ||
+        !ssh_ca_build(b->a, core->secrets, b->config, passwords, b->s, &core->ssh, b->e) ||
         !check_issuer(b) || !load_list(b, "root", &b->config->root, &core->roots) ||
         !load_list(b, "federatedRoots", &b->config->federated_roots, &core->federated))
         return false;

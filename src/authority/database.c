@@ -52,6 +52,20 @@ const char *db_file_ready(struct arena *a, const struct config *c, bool import, 
     return NULL;
 }
 
+struct store *db_server_open(const struct config_db *db, bool make, struct clock *clock,
+                             struct err *e)
+{
+    struct store_source_options o = {
+        .make = make,
+        .inventory = db->inventory,
+        .connections = (unsigned)db->max_open,
+        .idle = (unsigned)db->max_idle,
+        .lifetime = db->lifetime.set ? db->lifetime.ns : 0,
+    };
+
+    return store_source_open_with(db->type, db->data_source, db->database, &o, clock, e);
+}
+
 struct store *db_open_beside(const struct config *c, struct clock *clock, struct err *e)
 {
     CLEANUP(arena_cleanup) struct arena *a = arena_new(&HEAP_USUAL);
@@ -60,7 +74,7 @@ struct store *db_open_beside(const struct config *c, struct clock *clock, struct
     struct store *s;
 
     if (kind == DB_MYSQL || kind == DB_POSTGRESQL) {
-        s = store_source_open(db->type, db->data_source, db->database, true, clock, e);
+        s = db_server_open(db, true, clock, e);
     } else {
         const char *path = db_file_ready(a, c, false, e);
         s = path ? store_sqlite_open(path, clock, e) : NULL;

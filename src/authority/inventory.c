@@ -1,6 +1,7 @@
 /* Certificates as rows of the inventory. */
 #include "authority/inventory.h"
 
+#include "authority/ssh_internal.h"
 #include "authority/work.h"
 
 static const char *const KIND_NAMES[SAN_KINDS] = {
@@ -31,7 +32,7 @@ static void put_provisioner(struct arena *a, const struct cert *c, struct issued
         out->provisioner_type = slice_text(type->data_name);
 }
 
-bool inventory_describe(struct arena *a, struct slice key, struct slice der, struct issued *out)
+static bool describe_x509(struct arena *a, struct slice key, struct slice der, struct issued *out)
 {
     struct cert *c;
 
@@ -52,4 +53,21 @@ bool inventory_describe(struct arena *a, struct slice key, struct slice der, str
     };
     put_provisioner(a, c, out);
     return true;
+}
+
+static bool describe_ssh(struct arena *a, struct slice key, struct slice blob, struct issued *out)
+{
+    struct ssh_cert c;
+
+    if (blob.n == 0 || blob.n > CERT_MAX || !ssh_cert_read(a, blob, &c, NULL) ||
+        !slice_eq(ssh_serial_text(a, c.serial), key))
+        return false;
+    ssh_inventory(a, &c, out);
+    return true;
+}
+
+bool inventory_describe(struct arena *a, enum table t, struct slice key, struct slice der,
+                        struct issued *out)
+{
+    return t == TABLE_SSH_CERTS ? describe_ssh(a, key, der, out) : describe_x509(a, key, der, out);
 }

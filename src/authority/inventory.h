@@ -8,4 +8,5 @@
 struct slice inventory_names(struct arena *a, const struct sans *names);
 /* A describe_fn: reads the certificate and, from its extension, who issued it.  False: it is none,
  * or its serial number is not `key`. */
-bool inventory_describe(struct arena *a, struct slice key, struct slice der, struct issued *out);
+bool inventory_describe(struct arena *a, enum table t, struct slice key, struct slice der,
+                        struct issued *out);

@@ -101,21 +101,57 @@ static void put_head(struct buf *out, const char *name, const char *type, const 
     buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
-static void put_family(struct metrics *m, struct buf *out, enum metric which, const char *name,
-                       const char *help)
-{
-    bool any = false;
+/* Metrics in the order in which they are written; those with one name stand together. */
+static const struct {
+    const char *name, *help;
+    const char *type; /* label, or NULL */
+} FAMILIES[METRICS] = {
+    [METRIC_SIGNED] = {"step_ca_x509_signed_total", "X.509 certificates signed.", NULL},
+    [METRIC_RENEWED] = {"step_ca_x509_renewed_total", "X.509 certificates renewed.", NULL},
+    [METRIC_REKEYED] = {"step_ca_x509_rekeyed_total", "X.509 certificates rekeyed.", NULL},
+    [METRIC_X509_ENRICHED] = {"step_ca_x509_webhook_enriched_total",
+                              "Requests for X.509 certificates that asked enriching webhooks.",
+                              NULL},
+    [METRIC_X509_AUTHORIZED] = {"step_ca_x509_webhook_authorized_total",
+                                "Requests for X.509 certificates that asked authorizing webhooks.",
+                                NULL},
+#define SSH_FAMILY(which, name, help)                                                              \
+    [which] = {name, help, ""}, [which##_USER] = {name, help, "user"},                             \
+    [which##_HOST] = {name, help, "host"}
+    SSH_FAMILY(METRIC_SSH_SIGNED, "step_ca_ssh_signed_total", "SSH certificates signed."),
+    SSH_FAMILY(METRIC_SSH_RENEWED, "step_ca_ssh_renewed_total", "SSH certificates renewed."),
+    SSH_FAMILY(METRIC_SSH_REKEYED, "step_ca_ssh_rekeyed_total", "SSH certificates rekeyed."),
+#undef SSH_FAMILY
+    [METRIC_SSH_ENRICHED] = {"step_ca_ssh_webhook_enriched_total",
+                             "Requests for SSH certificates that asked enriching webhooks.", NULL},
+    [METRIC_SSH_AUTHORIZED] = {"step_ca_ssh_webhook_authorized_total",
+                               "Requests for SSH certificates that asked authorizing webhooks.",
+                               NULL},
+};
 
-    for (const struct series *s = m->first; s; s = s->next) {
-        if (s->which != which)
-            continue;
-        if (!any)
-            put_head(out, name, "counter", help);
-        any = true;
-        buf_printf(out, "%s{provisioner=\"", name);
-        put_label(out, slice_of(s->provisioner, s->n));
-        buf_printf(out, "\",success=\"%s\"} %" PRIu64 "\n", s->success ? "true" : "false",
-                   s->count);
+static void put_series(struct buf *out, const struct series *s)
+{
+    buf_printf(out, "%s{provisioner=\"", FAMILIES[s->which].name);
+    put_label(out, slice_of(s->provisioner, s->n));
+    buf_printf(out, "\",success=\"%s\"", s->success ? "true" : "false");
+    if (FAMILIES[s->which].type)
+        buf_printf(out, ",type=\"%s\"", FAMILIES[s->which].type);
+    buf_printf(out, "} %" PRIu64 "\n", s->count);
+}
+
+static void put_families(struct metrics *m, struct buf *out)
+{
+    const char *last = "";
+
+    for (int which = 0; which < METRICS; which++) {
+        for (const struct series *s = m->first; s; s = s->next) {
+            if ((int)s->which != which)
+                continue;
+            if (strcmp(last, FAMILIES[which].name) != 0)
+                put_head(out, FAMILIES[which].name, "counter", FAMILIES[which].help);
+            last = FAMILIES[which].name;
+            put_series(out, s);
+        }
     }
 }
 
@@ -128,9 +164,7 @@ void metrics_write(struct metrics *m, struct buf *out)
     put_head(out, "step_ca_uptime_seconds", "gauge", "Seconds since the service was started.");
     buf_printf(out, "step_ca_uptime_seconds %" PRId64 "\n",
                (m->clock->mono_ns(m->clock) - m->started_ns) / NS_PER_SEC);
-    put_family(m, out, METRIC_SIGNED, "step_ca_x509_signed_total", "X.509 certificates signed.");
-    put_family(m, out, METRIC_RENEWED, "step_ca_x509_renewed_total", "X.509 certificates renewed.");
-    put_family(m, out, METRIC_REKEYED, "step_ca_x509_rekeyed_total", "X.509 certificates rekeyed.");
+    put_families(m, out);
     put_head(out, "step_ca_kms_signed", "counter", "Signatures made by the CA's keys.");
     buf_printf(out, "step_ca_kms_signed %" PRIu64 "\n", made);
     put_head(out, "step_ca_kms_errors", "counter", "Signatures that the CA's keys failed to make.");

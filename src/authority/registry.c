@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "authority/services.h"
+#include "authority/ssh.h"
 #include "crypto/secret.h"
 
 #define PROVISIONERS_MAX 10000
@@ -122,8 +123,13 @@ struct registry *registry_build(struct services *s, const struct core *core, str
     struct arena *a = arena_new(&HEAP_WIPED); /* secrets of webhooks are in it */
     struct registry *r = arena_alloc(a, sizeof(*r));
     const struct json *list = core->config->authority.provisioners;
-    struct provisioner_env env = {s->clock, &core->audiences, &core->claims,
-                                  template_env(a, s, &core->config->authority.template_functions)};
+    struct provisioner_env env = {
+        .clock = s->clock,
+        .audiences = &core->audiences,
+        .global = &core->claims,
+        .templates = template_env(a, s, &core->config->authority.template_functions),
+        .ssh_roots = core->ssh ? &core->ssh->roots : NULL,
+    };
     size_t n = list ? list->n : 0;
 
     ref_init(&r->ref, last_registry);

@@ -1,12 +1,6 @@
 /* Revocation: passive (no renewal any more), and in the CRL where there is one. */
 #include "authority/revocations.h"
 
-struct revocation_record {
-    struct slice serial, provisioner, reason, token;
-    int64_t code;
-    struct instant at, expires;
-    bool mtls, acme;
-};
 #define AT(member) offsetof(struct revocation_record, member)
 static const struct field FIELDS[] = {
     {"Serial", FIELD_TEXT, AT(serial), 0, NULL},
@@ -57,10 +51,31 @@ static struct slice provisioner_id(struct work *w, const struct revocation *r)
     return p ? p->id : SLICE("");
 }
 
-bool revoke_x509(struct work *w, const struct revocation *r)
+struct slice revocation_token(const struct grant *g)
+{
+    return g && g->token->jti.n > 0 ? g->use_key : SLICE("");
+}
+
+bool revocation_put(struct work *w, bool ssh, const struct revocation_record *record)
 {
     struct revoked *row = arena_alloc(w->arena, sizeof(*row));
     struct buf b = buf_new(w->arena, 2u << 20);
+
+    shape_write(&REVOCATION_SHAPE, record, &b);
+    if (!buf_done(&b, "revocation record", &w->err))
+        return false;
+    *row = (struct revoked){.ssh = ssh,
+                            .serial = record->serial,
+                            .record = buf_slice(&b),
+                            .at = record->at.sec,
+                            .reason_code = (int)record->code,
+                            .reason = record->reason};
+    batch_revoke(&w->batch, row, &ALREADY_REVOKED);
+    return true;
+}
+
+bool revoke_x509(struct work *w, const struct revocation *r)
+{
     struct revocation_record record = {
         .serial = r->serial,
         .code = r->reason_code,
@@ -75,17 +90,8 @@ bool revoke_x509(struct work *w, const struct revocation *r)
     if (!known_end(w, r, &record.expires))
         return false;
     record.provisioner = provisioner_id(w, r);
-    record.token = r->grant && r->grant->token->jti.n > 0 ? r->grant->use_key : SLICE("");
-    shape_write(&REVOCATION_SHAPE, &record, &b);
-    if (!buf_done(&b, "revocation record", &w->err))
-        return false;
-    *row = (struct revoked){.serial = r->serial,
-                            .record = buf_slice(&b),
-                            .at = record.at.sec,
-                            .reason_code = r->reason_code,
-                            .reason = r->reason};
-    batch_revoke(&w->batch, row, &ALREADY_REVOKED);
-    return true;
+    record.token = revocation_token(r->grant);
+    return revocation_put(w, false, &record);
 }
 
 bool revocation_read(struct arena *a, struct slice text, struct revocation_entry *out)

@@ -21,6 +21,18 @@ struct acme_service; /* acme/acme.h */
 #define WEBHOOKS_AT_ONCE 64
 #define WEBHOOKS_WAITING 128
 
+/* The list of revoked SSH certificates (ssh_krl.c), for everybody who asks. */
+struct ssh_krl_cache {
+    pthread_mutex_t lock;
+    struct buf bytes, keys; /* keys: for which it was made */
+    int64_t made_mono;
+    bool revoked; /* something was, at revoked_mono */
+    int64_t revoked_mono;
+    size_t odd; /* rows that were told about */
+};
+void ssh_krl_init(struct ssh_krl_cache *c);
+void ssh_krl_end(struct ssh_krl_cache *c);
+
 /* Made once in main, passed down, ended in reverse order. */
 struct services {
     struct clock *clock;
@@ -37,6 +49,7 @@ struct services {
     struct gate crl_gate;         /* one CRL at a time */
     struct gate webhook_gate;     /* calls at a time */
     atomic_uint webhook_busy;     /* requests that call webhooks or wait for the gate */
+    struct ssh_krl_cache ssh_krl;
     pthread_mutex_t current_lock; /* guards current */
     struct authority *current;
 };

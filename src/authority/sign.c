@@ -324,7 +324,7 @@ static bool from_grant(struct work *w, const struct grant *g, const struct csr *
     if (g->by->webhooks.n == 0)
         return true;
     *data = template_data_x509(w->arena, &in);
-    if (!webhooks_enrich(w, g, csr, data))
+    if (!webhooks_enrich(w, g, &(struct webhook_subject){.csr = csr}, data))
         return false;
     template_data_request(w->arena, data, csr);
     return true;
@@ -344,9 +344,14 @@ static bool shape_leaf(struct work *w, const struct grant *g, const struct csr *
         return false;
     fill_subject(&w->authority->core->subject_defaults, &leaf->subject);
     add_provisioner_extension(w, g, leaf);
-    return apply_validity(w, g, &wish, leaf) && force_common_name(w, g, leaf) &&
-           check_validity(w, g, leaf) && cap_to_issuer(w, leaf) && check_writable(w, leaf) &&
-           check_names(w, leaf, g->by);
+    if (!apply_validity(w, g, &wish, leaf) || !force_common_name(w, g, leaf) ||
+        !check_validity(w, g, leaf))
+        return false;
+    if (asked->forced) {
+        leaf->not_before = asked->forced_before;
+        leaf->not_after = asked->forced_after;
+    }
+    return cap_to_issuer(w, leaf) && check_writable(w, leaf) && check_names(w, leaf, g->by);
 }
 
 /* Names as the certificate will carry them, raw extensions included. */
@@ -370,7 +375,7 @@ bool sign_x509(struct work *w, const struct grant *g, const struct csr *csr,
 
     *out = (struct issued_cert){0};
     if (!shape_leaf(w, g, csr, wish, user, &data, leaf) || !name_issued(w, leaf, out) ||
-        !webhooks_authorize(w, g, leaf, &data))
+        !webhooks_authorize(w, g, &(struct webhook_subject){.leaf = leaf}, &data))
         return false;
     if (leaf->provisioner.p) {
         out->provisioner_name = g->by->name;
@@ -385,7 +390,7 @@ static bool shape_renewed(struct work *w, const struct renewal *r, const struct 
 {
     const struct cert *old = r->cert;
     int64_t backdate = w->authority->core->backdate;
-    int64_t length = instant_sub(old->not_after, old->not_before);
+    int64_t length = r->length ? r->length : instant_sub(old->not_after, old->not_before);
     struct instant now = w->services->clock->now(w->services->clock);
 
     if (length <= backdate)

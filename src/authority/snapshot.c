@@ -11,6 +11,7 @@ void services_init(struct services *s, struct clock *clock, struct rng *rng)
     s->started_mono_ns = clock->mono_ns(clock);
     gate_init(&s->crl_gate, 1);
     gate_init(&s->webhook_gate, WEBHOOKS_AT_ONCE);
+    ssh_krl_init(&s->ssh_krl);
     pthread_mutex_init(&s->current_lock, NULL);
     s->metrics = metrics_new(clock);
 }
@@ -23,6 +24,7 @@ void services_end(struct services *s)
     metrics_free(s->metrics);
     gate_destroy(&s->crl_gate);
     gate_destroy(&s->webhook_gate);
+    ssh_krl_end(&s->ssh_krl);
     pthread_mutex_destroy(&s->current_lock);
 }
 

@@ -96,6 +96,8 @@ bool ssh_files_render(struct work *w, uint32_t type, const struct json *data,
 /* The current list of revoked SSH certificates, as bytes for sshd's RevokedKeys.  Kept in memory
  * and made anew when a revocation was added. */
 bool ssh_krl_current(struct work *w, struct slice *bytes) CHECKED;
+/* A revocation is on its way into the store: the list of the next seconds is made anew. */
+void ssh_krl_revoked(struct services *s);
 
 /* --- ssh_ca.c: made once for a snapshot (core_build) ----------------------------------------- */
 

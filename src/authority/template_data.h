@@ -21,6 +21,9 @@ void template_data_webhook(struct arena *a, struct tvalue *data, struct slice na
 /* Without .Insecure.CR: what webhook URLs see. */
 void template_data_request(struct arena *a, struct tvalue *data, const struct csr *csr);
 
+/* The attributes of a name by their members; others are extra names. */
+struct subject *subject_of_dn(struct arena *a, const struct dn *dn);
+
 /* The objects, for webhook bodies too. */
 struct tvalue tobject_subject(const struct subject *s);
 struct tvalue tobject_request(const struct csr *csr);

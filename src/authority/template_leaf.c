@@ -87,7 +87,7 @@ bool template_leaf(struct work *w, const struct grant *g, const struct csr *csr,
     struct template_inputs in = {
         .grant = g, .data = g->by->x509->data, .user = usual ? NULL : user};
     *data = template_data_x509(w->arena, &in);
-    if (!webhooks_enrich(w, g, csr, data))
+    if (!webhooks_enrich(w, g, &(struct webhook_subject){.csr = csr}, data))
         return false;
     template_data_request(w->arena, data, csr);
     if (!template_to_leaf(w->arena, t, data, &read, &w->err))

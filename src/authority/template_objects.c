@@ -103,7 +103,7 @@ struct tvalue tobject_subject(const struct subject *s)
 }
 
 /* A distinguished name as a subject: known attributes in their members, the rest extra. */
-static struct subject *subject_of_dn(struct arena *a, const struct dn *dn)
+struct subject *subject_of_dn(struct arena *a, const struct dn *dn)
 {
     struct subject *s = arena_alloc(a, sizeof(*s));
     const struct {

@@ -94,7 +94,15 @@ static void log_token(struct work *w, const struct token *t, const struct provis
         log_put_text(&w->log, "provisioner", p->name);
 }
 
-bool authorize_token(struct work *w, struct slice ott, enum method method, struct grant **out)
+/* What a provisioner says is the requester's mistake stays one. */
+static bool classify(struct err *e, const struct provisioner *p)
+{
+    if (e->kind != ERR_MALFORMED || !e->tell)
+        err_classify(e, ERR_UNAUTHORIZED);
+    return err_wrap(e, "provisioner \"%.*s\"", SLICE_ARG(p->name));
+}
+
+static bool authorize(struct work *w, struct slice ott, enum method method, struct grant **out)
 {
     struct err *e = &w->err;
     struct token *t = arena_alloc(w->arena, sizeof(*t));
@@ -129,13 +137,23 @@ bool authorize_token(struct work *w, struct slice ott, enum method method, struc
                        method_name(method));
     g->by = p;
     g->token = t;
-    if (!p->type->authorize[method](p, t, &ask, g, e)) {
-        err_classify(e, ERR_UNAUTHORIZED);
-        return err_wrap(e, "provisioner \"%.*s\"", SLICE_ARG(p->name));
-    }
+    if (!p->type->authorize[method](p, t, &ask, g, e))
+        return classify(e, p);
     g->use_key = use_key(w->arena, t, g->use_key);
-    if (!g->reusable)
-        record_use(w, t, g->use_key);
     *out = g;
     return true;
+}
+
+bool authorize_token(struct work *w, struct slice ott, enum method method, struct grant **out)
+{
+    if (!authorize(w, ott, method, out))
+        return false;
+    if (!(*out)->reusable)
+        record_use(w, (*out)->token, (*out)->use_key);
+    return true;
+}
+
+bool authorize_token_again(struct work *w, struct slice ott, enum method method, struct grant **out)
+{
+    return authorize(w, ott, method, out);
 }

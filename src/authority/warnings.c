@@ -1,7 +1,7 @@
 /* What an operator should know at start and could otherwise learn too late. */
 #include <sys/stat.h>
 
-#include "authority/services.h"
+#include "authority/ssh.h"
 
 /* Keys that public documentation prints together with their passwords. */
 static const char *const PUBLISHED_KIDS[] = {
@@ -71,6 +71,28 @@ static void warn_acme(const struct services *s, const struct registry *r)
     }
 }
 
+static bool signs_ssh(const struct provisioner *p)
+{
+    return !p->trouble && p->claims.enable_ssh_ca && p->type->authorize[METHOD_SSH_SIGN];
+}
+
+static void warn_ssh(const struct core *core, const struct registry *r)
+{
+    const struct ssh_ca *ssh = core->ssh;
+    bool somebody = false;
+
+    if (!ssh || (!ssh->user.signer && !ssh->host.signer))
+        return;
+    if (ssh->user.signer && ssh->host.signer && slice_eq(ssh->user.key.blob, ssh->host.key.blob))
+        log_warn("ssh.hostKey and ssh.userKey are the same key: a certificate of a host and one of "
+                 "a user should not come from one key");
+    for (size_t i = 0; i < r->n; i++)
+        somebody |= signs_ssh(r->all[i]);
+    if (!somebody)
+        log_warn("ssh has keys, but no provisioner has enableSSHCA in its claims: nobody can "
+                 "obtain an SSH certificate");
+}
+
 void authority_warn(const struct services *s, const struct core *core, const struct registry *r)
 {
     struct arena *a = arena_new(&HEAP_USUAL);
@@ -79,5 +101,6 @@ void authority_warn(const struct services *s, const struct core *core, const str
     warn_lifetimes(s, core, r, a);
     warn_readable(core, r);
     warn_acme(s, r);
+    warn_ssh(core, r);
     arena_free(a);
 }

@@ -8,6 +8,7 @@
  */
 #include "authority/webhook.h"
 
+#include "authority/metrics.h"
 #include "base/encode.h"
 #include "base/log.h"
 #include "crypto/digest.h"
@@ -278,15 +279,17 @@ static bool leave_for_good(struct work *w)
     return true;
 }
 
-static bool consult_all(const struct asked *q)
+static bool consult_each(const struct asked *q, bool *called)
 {
     const struct webhooks *all = &q->g->by->webhooks;
+    enum webhook_cert other = q->about.ssh ? WEBHOOK_X509 : WEBHOOK_SSH;
     struct work *w = q->w;
 
     for (size_t i = 0; i < all->n; i++) {
         struct webhook *h = &all->v[i];
-        if (h->kind != q->kind || h->cert == WEBHOOK_SSH)
+        if (h->kind != q->kind || h->cert == other)
             continue;
+        *called = true;
         if (!leave_for_good(w) || !take_turn(w, h))
             return false;
         bool ok = consult(q, h);
@@ -297,18 +300,32 @@ static bool consult_all(const struct asked *q)
     return true;
 }
 
-bool webhooks_enrich(struct work *w, const struct grant *g, const struct csr *csr,
+static bool consult_all(const struct asked *q)
+{
+    static const enum metric COUNTED[2][2] = {
+        {METRIC_X509_ENRICHED, METRIC_X509_AUTHORIZED},
+        {METRIC_SSH_ENRICHED, METRIC_SSH_AUTHORIZED},
+    };
+    enum metric metric = COUNTED[q->about.ssh != NULL][q->kind == WEBHOOK_AUTHORIZING];
+    bool called = false, ok = consult_each(q, &called);
+
+    if (called)
+        metrics_count(q->w->services->metrics, metric, q->g->by->name, ok);
+    return ok;
+}
+
+bool webhooks_enrich(struct work *w, const struct grant *g, const struct webhook_subject *about,
                      struct tvalue *data)
 {
-    struct asked q = {w, g, WEBHOOK_ENRICHING, {.csr = csr}, data};
+    struct asked q = {w, g, WEBHOOK_ENRICHING, *about, data};
 
     return consult_all(&q);
 }
 
-bool webhooks_authorize(struct work *w, const struct grant *g, const struct x509_leaf *leaf,
+bool webhooks_authorize(struct work *w, const struct grant *g, const struct webhook_subject *about,
                         struct tvalue *data)
 {
-    struct asked q = {w, g, WEBHOOK_AUTHORIZING, {.leaf = leaf}, data};
+    struct asked q = {w, g, WEBHOOK_AUTHORIZING, *about, data};
 
     return consult_all(&q);
 }

@@ -13,12 +13,14 @@
 #define WEBHOOK_FAILED "webhookFailed"
 #define WEBHOOK_NOTE   "webhook "
 
-/* Asks all that concern X.509, in their order; the first refusal ends it.  data: what URLs see,
- * and where the answers go.  ERR_FORBIDDEN; ERR_UNAVAILABLE when too many calls are on their way.
- * Before the first call the batch is committed: a webhook is called once for a request. */
-bool webhooks_enrich(struct work *w, const struct grant *g, const struct csr *csr,
+struct webhook_subject;
+/* Asks all that concern this kind of certificate, in their order; the first refusal ends it.  data:
+ * what URLs see, and where the answers go.  ERR_FORBIDDEN; ERR_UNAVAILABLE when too many calls are
+ * on their way.  Before the first call the batch is committed: a webhook is called once for a
+ * request. */
+bool webhooks_enrich(struct work *w, const struct grant *g, const struct webhook_subject *about,
                      struct tvalue *data) CHECKED;
-bool webhooks_authorize(struct work *w, const struct grant *g, const struct x509_leaf *leaf,
+bool webhooks_authorize(struct work *w, const struct grant *g, const struct webhook_subject *about,
                         struct tvalue *data) CHECKED;
 
 /* --- Bodies (webhook_body.c) ---------------------------------------------------------------- */

@@ -26,11 +26,16 @@ bool work_commit(struct work *w) CHECKED;
 bool authorize_token(struct work *w, struct slice ott, enum method method,
                      struct grant **g) CHECKED;
 
+/* The same token for another method too, in the same request: its use is recorded already. */
+bool authorize_token_again(struct work *w, struct slice ott, enum method method,
+                           struct grant **g) CHECKED;
+
 /* Who holds the certificate that asks for renewal. */
 struct renewal {
     struct cert *cert;
     struct provisioner *by; /* NULL: the certificate has no provisioner extension */
     struct slice data;      /* its x509_certs_data record, or absent */
+    int64_t length;         /* ns of the new one; 0: that of the certificate */
 };
 /* docs/reference/x509.md "Renewal": revoked, provisioner, claims, validity. */
 bool authorize_renewal(struct work *w, struct cert *cert, struct renewal *r) CHECKED;
@@ -39,6 +44,9 @@ bool authorize_renew_token(struct work *w, struct slice token, struct renewal *r
 
 struct validity_wish {
     struct time_or_duration not_before, not_after;
+    /* Of an SSH identity certificate: these times whatever the claims say. */
+    bool forced;
+    struct instant forced_before, forced_after;
 };
 /* What was issued, as the log and the record want to know it. */
 struct issued_cert {

@@ -125,6 +125,18 @@ static char short_escape(uint32_t rune, bool json)
     return GO[rune - 7];
 }
 
+/* How many bytes at the start stand for themselves between quotes: nearly all of nearly every
+ * value. */
+static size_t plain_run(struct slice s, bool json)
+{
+    size_t n = 0;
+
+    while (n < s.n && s.p[n] >= 0x20 && s.p[n] < 0x7f && s.p[n] != '"' && s.p[n] != '\\' &&
+           !(json && (s.p[n] == '<' || s.p[n] == '>' || s.p[n] == '&')))
+        n++;
+    return n;
+}
+
 /* --- Text form ------------------------------------------------------------------------------- */
 
 static void put_quoted_rune(struct buf *b, struct slice s, uint32_t rune)
@@ -147,7 +159,10 @@ static void put_quoted(struct buf *b, struct slice s)
 
     buf_byte(b, '"');
     for (size_t n; s.n; s = slice_from(s, n)) {
-        if (rune_read(s, &rune, &n))
+        n = plain_run(s, false);
+        if (n)
+            buf_put(b, slice_sub(s, 0, n));
+        else if (rune_read(s, &rune, &n))
             put_quoted_rune(b, slice_sub(s, 0, n), rune);
         else
             buf_printf(b, "\\x%02x", s.p[0]);
@@ -157,8 +172,8 @@ static void put_quoted(struct buf *b, struct slice s)
 
 static bool is_bare(uint8_t c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c && strchr("._/@^+-", c));
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '-' && c <= '9') || c == '_' ||
+           c == '@' || c == '^' || c == '+';
 }
 
 static void put_text_value(struct buf *b, struct slice s)
@@ -243,6 +258,11 @@ static void put_json_text(struct buf *b, struct slice s)
 
     buf_byte(b, '"');
     for (size_t n; s.n; s = slice_from(s, n)) {
+        n = plain_run(s, true);
+        if (n) {
+            buf_put(b, slice_sub(s, 0, n));
+            continue;
+        }
         bool valid = rune_read(s, &rune, &n);
         char letter = valid ? short_escape(rune, true) : 0;
         if (!valid)
@@ -361,9 +381,12 @@ static void format_text(struct buf *b, enum log_level level, struct instant now,
     stamp(time, now);
     buf_text(b, "time=");
     put_text_value(b, slice_text(time));
-    buf_printf(b, " level=%s", LEVELS[level].name);
+    buf_text(b, " level=");
+    buf_text(b, LEVELS[level].name);
     for (size_t i = 0; i < f->n; i++) {
-        buf_printf(b, " %s=", f->fields[i].name);
+        buf_byte(b, ' ');
+        buf_text(b, f->fields[i].name);
+        buf_byte(b, '=');
         put_text_field(b, &f->fields[i]);
     }
 }

@@ -185,8 +185,8 @@ static const struct flag CERTIFICATE_FLAGS[] = {
      "The <file> with the service account token, for a provisioner of type K8sSA.", NULL, 0},
     {0}};
 static const struct flag *const CERTIFICATE_SETS[] = {
-    CERTIFICATE_FLAGS, FLAGS_KEY, FLAGS_VALIDITY, FLAGS_PROVISIONER, FLAGS_X5C, FLAGS_TEMPLATE,
-    FLAGS_OFFLINE,     FLAGS_CA,  FLAGS_FORCE,    FLAGS_ACME,        NULL};
+    CERTIFICATE_FLAGS, FLAGS_KEY, FLAGS_VALIDITY, FLAGS_PROVISIONER, FLAGS_X5C,   FLAGS_TEMPLATE,
+    FLAGS_OFFLINE,     FLAGS_CA,  FLAGS_FORCE,    FLAGS_ACME,        FLAGS_LOGIN, NULL};
 static const struct flag_rule CERTIFICATE_RULES[] = {{RULE_EXCLUDES, "offline", "token"},
                                                      {RULE_NEEDS, "x5c-cert", "x5c-key"},
                                                      {RULE_NEEDS, "x5c-key", "x5c-cert"},

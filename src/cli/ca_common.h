@@ -11,6 +11,7 @@
 #include "cli/terminal.h"
 #include "client/ca.h"
 #include "client/make_token.h"
+#include "client/ssh.h"
 
 extern const struct command CMD_CA, CMD_CA_HEALTH, CMD_CA_BOOTSTRAP, CMD_CA_ROOT, CMD_CA_ROOTS,
     CMD_CA_FEDERATION, CMD_CA_TOKEN, CMD_CA_CERTIFICATE, CMD_CA_SIGN, CMD_CA_RENEW, CMD_CA_REKEY,
@@ -95,7 +96,16 @@ size_t names_join(struct slice *out, size_t n, const struct slice *more, size_t 
 
 /* --- ca_token_flow.c: making tokens ---------------------------------------------------------- */
 
-enum token_kind { TOKEN_SIGN, TOKEN_RENEW, TOKEN_REVOKE };
+enum token_kind {
+    TOKEN_SIGN,
+    TOKEN_RENEW,
+    TOKEN_REVOKE,
+    TOKEN_SSH_SIGN,
+    TOKEN_SSH_RENEW,
+    TOKEN_SSH_REKEY,
+    TOKEN_SSH_REVOKE
+};
+struct ssh_held; /* ssh_common.h */
 struct token_order {
     enum token_kind kind;
     struct slice subject;
@@ -105,6 +115,12 @@ struct token_order {
     struct slice user; /* JSON object; empty: none */
     struct time_or_duration not_before, not_after;
     bool own_key; /* --key is the provisioner's key */
+    /* TOKEN_SSH_SIGN: the request that the token is for; its claim step.ssh says the same. */
+    const struct ca_ssh_sign_wish *ssh;
+    /* An SSH certificate that speaks for itself (SSHPOP); NULL: --sshpop-cert and --sshpop-key. */
+    const struct ssh_held *held;
+    /* Flags whose files may open the provisioner's key, NULL-terminated; NULL: all three. */
+    const char *const *passwords;
     /* `certificate` and `sign` can do without a token: when an ACME provisioner is chosen, its name
      * goes here and *token is absent. */
     struct slice *acme;
@@ -133,6 +149,9 @@ bool token_validity(const struct token_order *order, struct instant now, struct 
  * there is one. */
 struct slice token_audience(struct arena *a, struct slice base, enum token_kind kind,
                             struct slice fragment);
+
+/* ca_login.c: logs in at the provider of an OIDC provisioner; the identity token. */
+bool token_by_login(struct invocation *inv, const struct json *provisioner, struct slice *token);
 
 /* --- ca_select.c: which provisioner ---------------------------------------------------------- */
 

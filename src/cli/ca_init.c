@@ -6,16 +6,11 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "base/uri.h"
-#include "cli/cli.h"
-#include "cli/pki.h"
+#include "base/ip.h"
+#include "cli/ca_init.h"
 #include "cli/terminal.h"
 #include "cli/tree.h"
-#include "client/contexts.h"
-#include "crypto/digest.h"
 #include "crypto/keyfile.h"
-#include "x509/names.h"
-#include "json/shape.h"
 
 static const struct flag FLAGS_INIT[] = {
     {"root", FLAG_FILE, "<file>",
@@ -26,6 +21,11 @@ static const struct flag FLAGS_INIT[] = {
      NULL, FLAG_NO_ENV},
     {"key-password-file", FLAG_FILE, "<file>", "The <file> with the password of --key.", NULL, 0},
     {"pki", FLAG_BOOL, NULL, "Make certificates and keys only, no configuration.", NULL, 0},
+    {"ssh", FLAG_BOOL, NULL,
+     "Make keys for SSH certificates of users and hosts too, switch SSH on for the first "
+     "provisioner, add an SSHPOP provisioner, and write the templates of what 'step ssh config' "
+     "installs.",
+     NULL, 0},
     {"deployment-type", FLAG_TEXT, "<type>",
      "The <type> of deployment: standalone. Others need their vendor's service and are refused.",
      NULL, 0},
@@ -60,191 +60,6 @@ static const struct flag_rule INIT_RULES[] = {{RULE_NEEDS, "root", "key"},
                                               {RULE_NEEDS, "key-password-file", "key"},
                                               {0}};
 
-/* The paths of what is written; NULL: not written. */
-struct target {
-    const char *path;
-    struct slice content;
-    unsigned mode;
-    const char *label;
-};
-enum target_kind {
-    ROOT_CERT,
-    ROOT_KEY,
-    INTERMEDIATE_CERT,
-    INTERMEDIATE_KEY,
-    CONFIGURATION,
-    DEFAULTS,
-    TARGETS
-};
-
-struct init {
-    struct invocation *inv;
-    struct arena *a;
-    struct slice name, address, provisioner;
-    struct texts dns;
-    struct slice password, provisioner_password;
-    struct contexts contexts;
-    bool use_context;
-    struct context context;
-    struct target targets[TARGETS];
-    struct pki_pair root, intermediate;
-    struct slice fingerprint;
-};
-
-/* --- Answers ---------------------------------------------------------------------------------- */
-
-static bool not_empty(struct slice text, struct err *e)
-{
-    return text.n > 0 || err_set(e, ERR_MALFORMED, "a value is needed");
-}
-
-static bool valid_address(struct slice text, struct err *e)
-{
-    struct slice host, port;
-    uint64_t n;
-
-    if (!host_port_split(text, &host, &port, e))
-        return false;
-    if (!slice_to_u64(port, &n) || n > 65535)
-        return err_set(e, ERR_MALFORMED, "the port must be a number from 0 to 65535");
-    return true;
-}
-
-static bool valid_dns_part(struct slice part, struct err *e)
-{
-    struct ip ip;
-
-    if (ip_read(part, &ip) || slice_find(part, ':') == part.n)
-        return true;
-    return err_set(e, ERR_MALFORMED, "\"%.*s\" is neither a DNS name nor an IP address",
-                   SLICE_ARG(part));
-}
-
-/* Commas and blanks separate; brackets of IPv6 literals go. */
-static bool split_dns(struct arena *a, struct slice text, struct texts *out, struct err *e)
-{
-    for (size_t i = 0; i < text.n;) {
-        size_t start = i;
-        while (i < text.n && text.p[i] != ',' && text.p[i] != ' ' && text.p[i] != '\t')
-            i++;
-        struct slice part = slice_sub(text, start, i - start);
-        i++;
-        if (part.n > 2 && part.p[0] == '[' && part.p[part.n - 1] == ']')
-            part = slice_sub(part, 1, part.n - 2);
-        if (part.n == 0)
-            continue;
-        if (!valid_dns_part(part, e))
-            return false;
-        if (out->n >= SANS_MAX)
-            return err_set(e, ERR_MALFORMED, "more than %d names", SANS_MAX);
-        if (!out->v)
-            out->v = arena_array(a, SANS_MAX, sizeof(*out->v));
-        out->v[out->n++] = arena_copy(a, part);
-    }
-    return true;
-}
-
-static bool valid_dns(struct slice text, struct err *e)
-{
-    struct arena *a = arena_new(&HEAP_USUAL);
-    struct texts names = {0};
-    bool ok = split_dns(a, text, &names, e);
-
-    if (ok && names.n == 0)
-        ok = err_set(e, ERR_MALFORMED, "at least one name is needed");
-    arena_free(a);
-    return ok;
-}
-
-/* The flag's value, checked, or the answer to the question. */
-static bool ask_text(struct init *i, const char *flag, const char *label,
-                     bool (*valid)(struct slice, struct err *), struct slice *out)
-{
-    struct invocation *inv = i->inv;
-    const char *given = flag_text(inv, flag);
-
-    if (given && given[0] != '\0') {
-        *out = slice_text(given);
-        if (valid(*out, &inv->err))
-            return true;
-        return err_wrap(&inv->err, "invalid value '%s' for flag '--%s'", given, flag);
-    }
-    return inv->terminal->text(inv->terminal, i->a, label, NULL, arena_printf(i->a, "--%s", flag),
-                               valid, out, &inv->err);
-}
-
-static bool ask_dns(struct init *i)
-{
-    struct invocation *inv = i->inv;
-    struct slice answer;
-    size_t n;
-    const struct slice *given = flag_texts(inv, "dns", &n);
-
-    for (size_t k = 0; k < n; k++) {
-        if (!split_dns(i->a, given[k], &i->dns, &inv->err))
-            return err_wrap(&inv->err, "invalid value '%.*s' for flag '--dns'",
-                            SLICE_ARG(given[k]));
-    }
-    if (i->dns.n > 0)
-        return true;
-    if (n > 0)
-        return err_set(&inv->err, ERR_MALFORMED, "invalid value '' for flag '--dns'");
-    return inv->terminal->text(inv->terminal, i->a,
-                               "What DNS names or IP addresses will clients use to reach the CA?",
-                               NULL, "--dns", valid_dns, &answer, &inv->err) &&
-           split_dns(i->a, answer, &i->dns, &inv->err);
-}
-
-static bool ask_passwords(struct init *i)
-{
-    struct invocation *inv = i->inv;
-
-    if (!password_flag(inv, "password-file", &i->password, &inv->err) ||
-        !password_flag(inv, "provisioner-password-file", &i->provisioner_password, &inv->err))
-        return false;
-    if (i->password.n == 0 &&
-        !terminal_password_or_generate(
-            inv->terminal, inv->secrets,
-            "Choose a password for the CA keys and the first provisioner (empty: generate one)",
-            "--password-file", &i->password, &inv->err))
-        return false;
-    if (i->provisioner_password.n == 0)
-        i->provisioner_password = i->password;
-    return true;
-}
-
-static bool check_deployment(struct invocation *inv)
-{
-    const char *type = flag_text(inv, "deployment-type");
-
-    if (!type || type[0] == '\0' || slice_is_case(slice_text(type), "standalone"))
-        return true;
-    if (slice_is_case(slice_text(type), "linked") || slice_is_case(slice_text(type), "hosted"))
-        return err_set(&inv->err, ERR_MALFORMED,
-                       "'--deployment-type %s' needs its vendor's service and is not supported; "
-                       "options are standalone",
-                       type);
-    return err_set(&inv->err, ERR_MALFORMED,
-                   "invalid value '%s' for flag '--deployment-type'; options are standalone", type);
-}
-
-static bool gather(struct init *i)
-{
-    struct invocation *inv = i->inv;
-
-    if (!check_deployment(inv) ||
-        !ask_text(i, "name", "What would you like to name your new PKI?", not_empty, &i->name))
-        return false;
-    if (!flag_bool(inv, "pki") &&
-        (!ask_dns(i) ||
-         !ask_text(i, "address", "What IP and port will your new CA bind to (host:port)?",
-                   valid_address, &i->address) ||
-         !ask_text(i, "provisioner", "What would you like to name the CA's first provisioner?",
-                   not_empty, &i->provisioner)))
-        return false;
-    return ask_passwords(i);
-}
-
 /* --- Where it goes -----------------------------------------------------------------------------
  */
 
@@ -269,6 +84,38 @@ static bool settle_context(struct init *i)
                            arena_cstr(i->a, i->context.profile), &inv->err);
 }
 
+static bool is_wanted(const struct init *i, enum target_kind kind)
+{
+    const struct invocation *inv = i->inv;
+
+    if (kind == CONFIGURATION || kind == DEFAULTS)
+        return !flag_bool(inv, "pki");
+    if (kind >= SSH_USER_LINE && kind <= SSH_HOST_KEY)
+        return flag_bool(inv, "ssh");
+    return kind != ROOT_KEY || !flag_set(inv, "root");
+}
+
+static void settle_templates(struct init *i, const char *base)
+{
+    struct pki_ssh_template files[PKI_SSH_TEMPLATES];
+
+    if (!flag_bool(i->inv, "ssh") || flag_bool(i->inv, "pki"))
+        return;
+    pki_ssh_templates(i->a, files);
+    for (size_t k = 0; k < PKI_SSH_TEMPLATES; k++)
+        i->templates[i->n_templates++] = (struct target){path_join(i->a, base, files[k].path),
+                                                         files[k].content, 0644, "Template"};
+}
+
+static bool may_write_all(struct init *i, const struct target *targets, size_t n)
+{
+    for (size_t k = 0; k < n; k++) {
+        if (targets[k].path && !may_write(i->inv, targets[k].path, &i->inv->err))
+            return false;
+    }
+    return true;
+}
+
 static bool settle_paths(struct init *i)
 {
     static const struct {
@@ -280,6 +127,10 @@ static bool settle_paths(struct init *i)
         [ROOT_KEY] = {"secrets/root_ca_key", 0600, "Root private key"},
         [INTERMEDIATE_CERT] = {"certs/intermediate_ca.crt", 0600, "Intermediate certificate"},
         [INTERMEDIATE_KEY] = {"secrets/intermediate_ca_key", 0600, "Intermediate private key"},
+        [SSH_USER_LINE] = {"certs/ssh_user_ca_key.pub", 0600, "SSH user public key"},
+        [SSH_USER_KEY] = {"secrets/ssh_user_ca_key", 0600, "SSH user private key"},
+        [SSH_HOST_LINE] = {"certs/ssh_host_ca_key.pub", 0600, "SSH host public key"},
+        [SSH_HOST_KEY] = {"secrets/ssh_host_ca_key", 0600, "SSH host private key"},
         [CONFIGURATION] = {"config/ca.json", 0644, "Certificate Authority configuration"},
         [DEFAULTS] = {"config/defaults.json", 0644, "Default configuration"},
     };
@@ -289,17 +140,12 @@ static bool settle_paths(struct init *i)
     if (!path_absolute(i->a, inv->steppath.path, &base, &inv->err))
         return false;
     for (size_t k = 0; k < TARGETS; k++) {
-        bool configuration = k == CONFIGURATION || k == DEFAULTS;
-        if ((configuration && flag_bool(inv, "pki")) || (k == ROOT_KEY && flag_set(inv, "root")))
-            continue;
-        i->targets[k] = (struct target){
-            path_join(i->a, base, FILES[k].path), {0}, FILES[k].mode, FILES[k].label};
+        if (is_wanted(i, k))
+            i->targets[k] = (struct target){
+                path_join(i->a, base, FILES[k].path), {0}, FILES[k].mode, FILES[k].label};
     }
-    for (size_t k = 0; k < TARGETS; k++) {
-        if (i->targets[k].path && !may_write(inv, i->targets[k].path, &inv->err))
-            return false;
-    }
-    return true;
+    settle_templates(i, base);
+    return may_write_all(i, i->targets, TARGETS) && may_write_all(i, i->templates, i->n_templates);
 }
 
 static bool make_directories(struct init *i)
@@ -311,6 +157,9 @@ static bool make_directories(struct init *i)
         if (!dir_make(path_join(i->a, inv->steppath.path, NAMES[k]), 0700, &inv->err))
             return false;
     }
+    if (i->n_templates > 0 &&
+        !dir_make(path_join(i->a, inv->steppath.path, "templates/ssh"), 0700, &inv->err))
+        return false;
     if (i->use_context &&
         !dir_make(path_join(i->a, inv->steppath.profile_path, "config"), 0700, &inv->err))
         return false;
@@ -377,6 +226,15 @@ static bool encrypt_key(struct init *i, enum target_kind kind, const struct priv
            private_key_pem_encrypted(i->inv->secrets, key, i->password, &t->content, &i->inv->err);
 }
 
+static bool make_ssh_key(struct init *i, enum target_kind line, enum target_kind key)
+{
+    struct invocation *inv = i->inv;
+
+    return !i->targets[key].path ||
+           pki_ssh_key(i->a, inv->secrets, i->password, &i->targets[line].content,
+                       &i->targets[key].content, &inv->err);
+}
+
 /* --- Configuration ------------------------------------------------------------------------------
  */
 
@@ -416,12 +274,17 @@ static bool provisioners_list(struct init *i, struct json *list)
                              &i->inv->err))
         return false;
     json_append(list, jwk);
-    if (!flag_bool(i->inv, "acme"))
-        return true;
-    struct json *acme = json_make_object(i->a);
-    json_set(acme, i->a, "type", text(i, "ACME"));
-    json_set(acme, i->a, "name", text(i, slice_is(i->provisioner, "acme") ? "acme-1" : "acme"));
-    json_append(list, acme);
+    if (flag_bool(i->inv, "acme")) {
+        struct json *acme = json_make_object(i->a);
+        json_set(acme, i->a, "type", text(i, "ACME"));
+        json_set(acme, i->a, "name", text(i, slice_is(i->provisioner, "acme") ? "acme-1" : "acme"));
+        json_append(list, acme);
+    }
+    if (flag_bool(i->inv, "ssh")) {
+        bool taken = slice_is(i->provisioner, "sshpop");
+        json_set(jwk, i->a, "claims", pki_ssh_claims(i->a));
+        json_append(list, pki_sshpop_provisioner(i->a, taken ? "sshpop-1" : "sshpop"));
+    }
     return true;
 }
 
@@ -449,6 +312,10 @@ static bool make_configuration(struct init *i)
     json_set(top, i->a, "address", json_make_text(i->a, i->address));
     json_set(top, i->a, "insecureAddress", text(i, ""));
     json_set(top, i->a, "dnsNames", json_list_of(i, &i->dns));
+    if (flag_bool(i->inv, "ssh"))
+        json_set(
+            top, i->a, "ssh",
+            pki_ssh_object(i->a, i->targets[SSH_HOST_KEY].path, i->targets[SSH_USER_KEY].path));
     json_set(logger, i->a, "format", text(i, "text"));
     json_set(top, i->a, "logger", logger);
     if (!flag_bool(i->inv, "no-db")) {
@@ -463,6 +330,8 @@ static bool make_configuration(struct init *i)
     json_set(authority, i->a, "provisioners", list);
     json_set(top, i->a, "authority", authority);
     json_set(top, i->a, "tls", tls_object(i));
+    if (flag_bool(i->inv, "ssh"))
+        json_set(top, i->a, "templates", pki_ssh_templates_object(i->a));
     return print_target(i, CONFIGURATION, top);
 }
 
@@ -496,7 +365,9 @@ static bool make_defaults(struct init *i)
 static bool make_all(struct init *i)
 {
     if (!make_certificates(i) || !encrypt_key(i, ROOT_KEY, i->root.key) ||
-        !encrypt_key(i, INTERMEDIATE_KEY, i->intermediate.key))
+        !encrypt_key(i, INTERMEDIATE_KEY, i->intermediate.key) ||
+        !make_ssh_key(i, SSH_USER_LINE, SSH_USER_KEY) ||
+        !make_ssh_key(i, SSH_HOST_LINE, SSH_HOST_KEY))
         return false;
     i->targets[ROOT_CERT].content = cert_pem(i->a, i->root.cert->der);
     i->targets[INTERMEDIATE_CERT].content = cert_pem(i->a, i->intermediate.cert->der);
@@ -515,18 +386,24 @@ static bool write_profile_defaults(struct init *i)
     return file_write(path, SLICE("{}"), 0600, FILE_EXCLUSIVE, &i->inv->err);
 }
 
+static bool write_targets(struct init *i, const struct target *targets, size_t n)
+{
+    struct invocation *inv = i->inv;
+
+    for (size_t k = 0; k < n; k++) {
+        const struct target *t = &targets[k];
+        if (t->path && !write_result(inv, t->path, t->content, t->mode, &inv->err))
+            return false;
+    }
+    return true;
+}
+
 static bool write_all(struct init *i)
 {
     struct invocation *inv = i->inv;
 
-    if (!make_directories(i))
-        return false;
-    for (size_t k = 0; k < TARGETS; k++) {
-        struct target *t = &i->targets[k];
-        if (t->path && !write_result(inv, t->path, t->content, t->mode, &inv->err))
-            return false;
-    }
-    if (!write_profile_defaults(i))
+    if (!make_directories(i) || !write_targets(i, i->templates, i->n_templates) ||
+        !write_targets(i, i->targets, TARGETS) || !write_profile_defaults(i))
         return false;
     if (!i->use_context)
         return true;
@@ -537,8 +414,9 @@ static bool write_all(struct init *i)
 static void summarize(struct init *i)
 {
     struct invocation *inv = i->inv;
-    static const enum target_kind ORDER[] = {ROOT_CERT, ROOT_KEY, INTERMEDIATE_CERT,
-                                             INTERMEDIATE_KEY};
+    static const enum target_kind ORDER[] = {ROOT_CERT,        ROOT_KEY,      INTERMEDIATE_CERT,
+                                             INTERMEDIATE_KEY, SSH_USER_LINE, SSH_USER_KEY,
+                                             SSH_HOST_LINE,    SSH_HOST_KEY};
 
     note_selected(inv, "Deployment Type", "Standalone");
     for (size_t k = 0; k < COUNT_OF(ORDER); k++) {
@@ -556,6 +434,8 @@ static void summarize(struct init *i)
     }
     if (!flag_bool(inv, "no-db"))
         note_selected(inv, "Database folder", path_join(i->a, inv->steppath.path, "db"));
+    if (i->n_templates > 0)
+        note_selected(inv, "Templates folder", path_join(i->a, inv->steppath.path, "templates"));
     note_selected(inv, i->targets[DEFAULTS].label, i->targets[DEFAULTS].path);
     if (i->use_context)
         note_selected(inv, "Default profile configuration",
@@ -570,7 +450,7 @@ static int run(struct invocation *inv)
 {
     struct init i = {.inv = inv, .a = inv->arena};
 
-    if (!gather(&i) || !settle_context(&i) || !settle_paths(&i))
+    if (!init_ask(&i) || !settle_context(&i) || !settle_paths(&i))
         return fail(inv);
     note(inv, "Generating root and intermediate certificates...");
     if (!make_all(&i) || !write_all(&i))
@@ -584,7 +464,8 @@ const struct command CMD_CA_INIT = {
     .summary = "initialize a new certificate authority",
     .synopsis = "[--name=<name>] [--dns=<name>] [--address=<address>] [--provisioner=<name>] "
                 "[--password-file=<file>] [--provisioner-password-file=<file>] "
-                "[--root=<file> --key=<file>] [--pki] [--acme] [--no-db] [--with-ca-url=<uri>] "
+                "[--root=<file> --key=<file>] [--pki] [--ssh] [--acme] [--no-db] "
+                "[--with-ca-url=<uri>] "
                 "[--context=<name>] [--force]",
     .description =
         "Makes a root certificate, an intermediate certificate that issues, their private keys "
@@ -594,7 +475,8 @@ const struct command CMD_CA_INIT = {
         "--provisioner and --password-file nothing is asked.",
     .examples = "Answer questions:\n$ step ca init\n\n"
                 "Ask nothing:\n$ step ca init --name Smith --dns ca.internal --address :443 "
-                "--provisioner ops --password-file password.txt\n",
+                "--provisioner ops --password-file password.txt\n\n"
+                "An authority for SSH too:\n$ step ca init --ssh\n",
     .flag_sets = INIT_SETS,
     .rules = INIT_RULES,
     .least = 0,

@@ -45,13 +45,13 @@ static bool build(struct ca_offline *o, struct arena *a, const struct config *c)
 {
     struct invocation *inv = o->inv;
     struct core_passwords passwords = {
-        .prompt =
-            terminal_password_source(inv->arena, inv->terminal, SLICE_NONE, "--password-file", 1)};
+        .prompt = terminal_password_source(inv->arena, inv->terminal, SLICE_NONE,
+                                           arena_printf(inv->arena, "--%s", o->password_flag), 1)};
     struct core *core;
     struct registry *registry;
 
-    if (ca_cmd_text(inv, "password-file") &&
-        !password_flag(inv, "password-file", &passwords.ca, &inv->err)) {
+    if (ca_cmd_text(inv, o->password_flag) &&
+        !password_flag(inv, o->password_flag, &passwords.ca, &inv->err)) {
         arena_free(a);
         return false;
     }
@@ -70,10 +70,15 @@ static bool build(struct ca_offline *o, struct arena *a, const struct config *c)
 
 bool ca_offline_open(struct invocation *inv, struct ca_offline *o)
 {
+    return ca_offline_open_by(inv, "password-file", o);
+}
+
+bool ca_offline_open_by(struct invocation *inv, const char *password_flag, struct ca_offline *o)
+{
     struct arena *a = arena_new(&HEAP_SECRET);
     struct config *c;
 
-    *o = (struct ca_offline){.inv = inv, .open = true};
+    *o = (struct ca_offline){.inv = inv, .password_flag = password_flag, .open = true};
     services_init(&o->services, inv->clock, inv->rng);
     o->services.sp = &inv->steppath;
     o->services.http = http_client_new(version_line(inv->arena, "Newel CLI")); /* webhooks */
@@ -110,13 +115,13 @@ struct slice ca_offline_url(const struct ca_offline *o)
 /* --- One request -------------------------------------------------------------------------------
  */
 
-static void begin(struct ca_offline *o, struct work *w)
+void ca_offline_begin(struct ca_offline *o, struct work *w)
 {
     work_init(w, &o->services, o->authority, o->inv->arena,
               deadline_in(o->inv->clock, OFFLINE_TIME));
 }
 
-static bool failed(const struct work *w, struct err *e)
+bool ca_offline_failed(const struct work *w, struct err *e)
 {
     if (e)
         err_move(e, &w->err);
@@ -131,7 +136,7 @@ static bool hand_over(struct ca_offline *o, struct work *w, const struct issued_
     struct cert *leaf;
 
     if (!work_commit(w))
-        return failed(w, e);
+        return ca_offline_failed(w, e);
     if (!cert_read(o->inv->arena, issued->der, &leaf, e))
         return false;
     *chain = (struct cert_list){0};
@@ -145,8 +150,7 @@ static bool hand_over(struct ca_offline *o, struct work *w, const struct issued_
     return true;
 }
 
-/* A token that was looked at counts as used, also when nothing came of it. */
-static bool give_up(struct work *w, struct err *e)
+bool ca_offline_give_up(struct work *w, struct err *e)
 {
     struct err why;
 
@@ -168,7 +172,7 @@ bool ca_offline_sign(struct ca_offline *o, const struct ca_sign_wish *wish, stru
     const struct json *user = NULL;
     struct work w;
 
-    begin(o, &w);
+    ca_offline_begin(o, &w);
     if (wish->template_data.n > 0) {
         user = json_read(w.arena, wish->template_data, &JSON_API, NULL, e);
         if (!user)
@@ -179,9 +183,9 @@ bool ca_offline_sign(struct ca_offline *o, const struct ca_sign_wish *wish, stru
         !csr_read_text(w.arena, wish->csr_pem, "request", true, &csr, e) || !csr_verify(csr, e))
         return false;
     if (!authorize_token(&w, wish->ott, METHOD_SIGN, &grant))
-        return failed(&w, e);
+        return ca_offline_failed(&w, e);
     if (!sign_x509(&w, grant, csr, &validity, user, &issued))
-        return give_up(&w, e);
+        return ca_offline_give_up(&w, e);
     return hand_over(o, &w, &issued, chain, e);
 }
 
@@ -222,11 +226,11 @@ bool ca_offline_renew(struct ca_offline *o, const struct ca_held *held, const st
     struct issued_cert issued;
     struct work w;
 
-    begin(o, &w);
+    ca_offline_begin(o, &w);
     if (!authorize(o, &w, held, by_token, &renewal))
-        return failed(&w, e);
+        return ca_offline_failed(&w, e);
     if (!renew_x509(&w, &renewal, key, &issued))
-        return give_up(&w, e);
+        return ca_offline_give_up(&w, e);
     return hand_over(o, &w, &issued, chain, e);
 }
 
@@ -261,15 +265,15 @@ bool ca_offline_revoke(struct ca_offline *o, const struct ca_revoke_wish *wish,
         .serial = wish->serial, .reason_code = wish->reason_code, .reason = wish->reason};
     struct work w;
 
-    begin(o, &w);
+    ca_offline_begin(o, &w);
     if (!authorize_revocation(o, &w, wish, held, &r))
-        return failed(&w, e);
+        return ca_offline_failed(&w, e);
     if (!revoke_x509(&w, &r))
-        return give_up(&w, e);
+        return ca_offline_give_up(&w, e);
     if (!work_commit(&w))
-        return failed(&w, e);
+        return ca_offline_failed(&w, e);
     if (!crl->enabled || !crl->generate_on_revoke || crl_generate(&w))
         return true;
     err_wrap(&w.err, "the certificate is revoked, but the CRL could not be made");
-    return failed(&w, e);
+    return ca_offline_failed(&w, e);
 }

@@ -166,8 +166,8 @@ static const struct flag REVOKE_FLAGS[] = {
     {"token", FLAG_TEXT, "<token>",
      "The one-time <token> whose subject is the serial number. Without it one is made.", NULL, 0},
     {0}};
-static const struct flag *const REVOKE_SETS[] = {REVOKE_FLAGS,  FLAGS_PROVISIONER, FLAGS_X5C,
-                                                 FLAGS_OFFLINE, FLAGS_CA,          NULL};
+static const struct flag *const REVOKE_SETS[] = {
+    REVOKE_FLAGS, FLAGS_PROVISIONER, FLAGS_X5C, FLAGS_OFFLINE, FLAGS_CA, FLAGS_LOGIN, NULL};
 static const struct flag_rule REVOKE_RULES[] = {{RULE_NEEDS, "cert", "key"},
                                                 {RULE_NEEDS, "key", "cert"},
                                                 {RULE_EXCLUDES, "cert", "token"},

@@ -97,7 +97,11 @@ static bool by_credential(struct sieve *s)
 {
     static const struct {
         const char *flag, *type;
-    } CREDENTIALS[] = {{"x5c-cert", "X5C"}, {"x5c-key", "X5C"}, {"k8ssa-token-path", "K8sSA"}};
+    } CREDENTIALS[] = {{"x5c-cert", "X5C"},
+                       {"x5c-key", "X5C"},
+                       {"sshpop-cert", "SSHPOP"},
+                       {"sshpop-key", "SSHPOP"},
+                       {"k8ssa-token-path", "K8sSA"}};
 
     for (size_t i = 0; i < COUNT_OF(CREDENTIALS); i++) {
         if (!ca_cmd_text(s->inv, CREDENTIALS[i].flag))

@@ -170,7 +170,8 @@ static const struct flag SIGN_FLAGS[] = {
     {0}};
 static const struct flag *const SIGN_SETS[] = {
     SIGN_FLAGS,    FLAGS_VALIDITY, FLAGS_PROVISIONER, FLAGS_X5C,  FLAGS_TEMPLATE,
-    FLAGS_OFFLINE, FLAGS_CA,       FLAGS_FORCE,       FLAGS_ACME, NULL};
+    FLAGS_OFFLINE, FLAGS_CA,       FLAGS_FORCE,       FLAGS_ACME, FLAGS_LOGIN,
+    NULL};
 static const struct flag_rule SIGN_RULES[] = {{RULE_EXCLUDES, "offline", "token"},
                                               {RULE_NEEDS, "x5c-cert", "x5c-key"},
                                               {RULE_NEEDS, "x5c-key", "x5c-cert"},

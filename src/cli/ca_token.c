@@ -125,9 +125,9 @@ static const struct flag TOKEN_FLAGS[] = {
     {"rekey", FLAG_BOOL, NULL, "Without --ssh the same as a token for a new certificate.", NULL,
      FLAG_HIDDEN},
     {0}};
-static const struct flag *const TOKEN_SETS[] = {TOKEN_FLAGS, FLAGS_VALIDITY, FLAGS_PROVISIONER,
-                                                FLAGS_X5C,   FLAGS_TEMPLATE, FLAGS_OFFLINE,
-                                                FLAGS_CA,    FLAGS_FORCE,    NULL};
+static const struct flag *const TOKEN_SETS[] = {
+    TOKEN_FLAGS,   FLAGS_VALIDITY, FLAGS_PROVISIONER, FLAGS_X5C,   FLAGS_TEMPLATE,
+    FLAGS_OFFLINE, FLAGS_CA,       FLAGS_FORCE,       FLAGS_LOGIN, NULL};
 static const struct flag_rule TOKEN_RULES[] = {{RULE_EXCLUDES, "cnf-file", "cnf"},
                                                {RULE_EXCLUDES, "revoke", "san"},
                                                {RULE_EXCLUDES, "offline", "set"},

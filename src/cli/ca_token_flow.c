@@ -6,9 +6,10 @@
  * from it encrypted and is opened here.
  */
 #include "authority/config.h"
+#include "base/encode.h"
 #include "base/file.h"
 #include "base/uri.h"
-#include "cli/ca_common.h"
+#include "cli/ssh_common.h"
 
 #define TOKEN_LIFETIME (5 * 60 * NS_PER_SEC)
 #define TOKEN_SHORTEST (10 * NS_PER_SEC)
@@ -41,7 +42,14 @@ struct slice token_audience(struct arena *a, struct slice base, enum token_kind 
                             struct slice fragment)
 {
     static const char *const PATHS[] = {
-        [TOKEN_SIGN] = "sign", [TOKEN_RENEW] = "renew", [TOKEN_REVOKE] = "revoke"};
+        [TOKEN_SIGN] = "sign",
+        [TOKEN_RENEW] = "renew",
+        [TOKEN_REVOKE] = "revoke",
+        [TOKEN_SSH_SIGN] = "ssh/sign",
+        [TOKEN_SSH_RENEW] = "ssh/renew",
+        [TOKEN_SSH_REKEY] = "ssh/rekey",
+        [TOKEN_SSH_REVOKE] = "ssh/revoke",
+    };
     struct slice text = arena_format(a, "%.*s/%s", SLICE_ARG(base), PATHS[kind]);
     struct uri u;
 
@@ -61,6 +69,32 @@ struct flow {
     const struct json *provisioner;
     struct slice name;
 };
+
+/* docs/reference/tokens.md "step.ssh" */
+static struct slice ssh_claim(struct arena *a, const struct ca_ssh_sign_wish *ssh)
+{
+    struct buf b = buf_new(a, TOKEN_MAX);
+    struct json_writer w = json_writer(&b);
+
+    json_open(&w, NULL);
+    json_open(&w, "ssh");
+    json_member_text(&w, "certType", ssh->type);
+    json_member_text(&w, "keyID", ssh->key_id);
+    json_open_list(&w, "principals");
+    for (size_t i = 0; i < ssh->n_principals; i++)
+        json_member_text(&w, NULL, ssh->principals[i]);
+    json_close(&w);
+    json_member_text(&w, "validAfter", ssh->valid_after);
+    json_member_text(&w, "validBefore", ssh->valid_before);
+    json_close(&w);
+    json_close(&w);
+    return buf_slice(&b);
+}
+
+static const char *const *passwords_of(const struct flow *f)
+{
+    return f->order->passwords ? f->order->passwords : KEY_PASSWORDS;
+}
 
 static bool common_wish(const struct flow *f, struct slice fragment, struct token_wish *wish)
 {
@@ -82,6 +116,8 @@ static bool common_wish(const struct flow *f, struct slice fragment, struct toke
     if (!o->subject.n)
         return err_set(&inv->err, ERR_MALFORMED, "token: the subject must not be empty");
     wish->n_sans = names_join(wish->sans, 0, o->sans, o->n_sans);
+    if (o->ssh)
+        wish->step = ssh_claim(inv->arena, o->ssh);
     return token_validity(o, now, &wish->not_before, &wish->not_after, &inv->err);
 }
 
@@ -103,7 +139,7 @@ static bool open_key(const struct flow *f, struct slice kid, struct jwk *jwk)
     struct invocation *inv = f->inv;
     struct slice password, jwe;
 
-    if (!ca_cmd_password(inv, KEY_PASSWORDS, &password) || !encrypted_key(f, kid, &jwe))
+    if (!ca_cmd_password(inv, passwords_of(f), &password) || !encrypted_key(f, kid, &jwe))
         return false;
     struct password_source *source = terminal_password_source(
         inv->arena, inv->terminal, password,
@@ -141,7 +177,7 @@ static bool make_jwk(const struct flow *f, struct slice *token)
 
     if (!common_wish(f, SLICE_NONE, &wish))
         return false;
-    if (!(own ? ca_cmd_key_load(inv, own, KEY_PASSWORDS, &jwk) : open_key(f, kid, &jwk)) ||
+    if (!(own ? ca_cmd_key_load(inv, own, passwords_of(f), &jwk) : open_key(f, kid, &jwk)) ||
         !belongs(f, key, &jwk))
         return false;
     const char *kid_flag = ca_cmd_text(inv, "kid");
@@ -150,8 +186,9 @@ static bool make_jwk(const struct flow *f, struct slice *token)
     return token_make(inv->arena, &wish, jwk.secret, alg, inv->rng, token, &inv->err);
 }
 
-static bool load_x5c(struct invocation *inv, struct ca_held *held)
+static bool load_x5c(const struct flow *f, struct ca_held *held)
 {
+    struct invocation *inv = f->inv;
     const char *crt = ca_cmd_text(inv, "x5c-cert"), *key = ca_cmd_text(inv, "x5c-key");
     size_t n = 0;
 
@@ -159,7 +196,7 @@ static bool load_x5c(struct invocation *inv, struct ca_held *held)
         return err_set(&inv->err, ERR_MALFORMED,
                        "a provisioner of type X5C requires the '--%s' flag",
                        crt ? "x5c-key" : "x5c-cert");
-    if (!ca_held_load(inv, crt, key, KEY_PASSWORDS, held))
+    if (!ca_held_load(inv, crt, key, passwords_of(f), held))
         return false;
     const struct slice *more = flag_texts(inv, "x5c-chain", &n);
     for (size_t i = 0; i < n; i++) {
@@ -179,7 +216,7 @@ static bool make_x5c(const struct flow *f, struct slice *token)
     struct token_wish wish;
 
     if (!common_wish(f, arena_format(inv->arena, "x5c/%.*s", SLICE_ARG(f->name)), &wish) ||
-        !load_x5c(inv, &held))
+        !load_x5c(f, &held))
         return false;
     const struct cert *leaf = held.chain.v[0];
     if (!leaf->has_key_usage || !(leaf->key_usage & KU_DIGITAL_SIGNATURE))
@@ -214,6 +251,45 @@ static bool refuse(const struct flow *f, const char *why)
                    SLICE_ARG(f->name), provisioner_type_name(f->provisioner), why);
 }
 
+static bool load_sshpop(const struct flow *f, struct ssh_held *held)
+{
+    struct invocation *inv = f->inv;
+    const char *crt = ca_cmd_text(inv, "sshpop-cert"), *key = ca_cmd_text(inv, "sshpop-key");
+
+    if (f->order->held) {
+        *held = *f->order->held;
+        return true;
+    }
+    if (!crt || !key)
+        return err_set(&inv->err, ERR_MALFORMED,
+                       "a provisioner of type SSHPOP requires the '--%s' flag",
+                       crt ? "sshpop-key" : "sshpop-cert");
+    return ssh_held_load(inv, crt, key, passwords_of(f), held);
+}
+
+/* An SSH certificate speaks for itself, and for nothing else. */
+static bool make_sshpop(const struct flow *f, struct slice *token)
+{
+    struct invocation *inv = f->inv;
+    struct ssh_held held;
+    struct token_wish wish;
+
+    if (f->order->kind < TOKEN_SSH_RENEW)
+        return refuse(f, "it only renews, rekeys and revokes SSH certificates");
+    if (!common_wish(f, arena_format(inv->arena, "sshpop/%.*s", SLICE_ARG(f->name)), &wish) ||
+        !load_sshpop(f, &held))
+        return false;
+    wish.header_extra_name = SLICE("sshpop");
+    wish.header_extra_value = base64_text(inv->arena, BASE64_STD, held.cert.blob);
+    return token_make(inv->arena, &wish, held.key, JWS_NONE, inv->rng, token, &inv->err);
+}
+
+/* The provider made it. */
+static bool make_oidc(const struct flow *f, struct slice *token)
+{
+    return token_by_login(f->inv, f->provisioner, token);
+}
+
 /* No token: whoever asks goes on by ACME. */
 static bool leave_to_acme(const struct flow *f, struct slice *token)
 {
@@ -240,17 +316,52 @@ static const struct {
     const char *type;
     bool (*make)(const struct flow *, struct slice *);
 } KINDS[] = {
-    {"JWK", make_jwk},     {"X5C", make_x5c},     {"K8sSA", make_k8ssa},   {"ACME", leave_to_acme},
-    {"SCEP", refuse_scep}, {"OIDC", refuse_type}, {"SSHPOP", refuse_type}, {"Nebula", refuse_type},
-    {"AWS", refuse_type},  {"GCP", refuse_type},  {"Azure", refuse_type},
+    {"JWK", make_jwk},     {"X5C", make_x5c},    {"K8sSA", make_k8ssa},   {"ACME", leave_to_acme},
+    {"SCEP", refuse_scep}, {"OIDC", make_oidc},  {"SSHPOP", make_sshpop}, {"Nebula", refuse_type},
+    {"AWS", refuse_type},  {"GCP", refuse_type}, {"Azure", refuse_type},
 };
+
+/* Types that never sign SSH certificates are not offered for it; a certificate that speaks for
+ * itself needs SSHPOP. */
+static bool is_offered(const struct token_order *order, const struct json *provisioner)
+{
+    static const char *const NEVER[] = {"SSHPOP", "ACME", "SCEP"};
+    const char *type = provisioner_type_name(provisioner);
+
+    if (order->held)
+        return type && strcmp(type, "SSHPOP") == 0;
+    for (size_t i = 0; type && order->ssh && i < COUNT_OF(NEVER); i++)
+        if (strcmp(type, NEVER[i]) == 0)
+            return false;
+    return true;
+}
+
+static bool choose(struct flow *f)
+{
+    struct invocation *inv = f->inv;
+    const struct token_source *s = f->source;
+    const struct json **offered = arena_array(inv->arena, s->n + 1, sizeof(const struct json *));
+    size_t n = 0;
+
+    f->provisioner = s->only;
+    if (f->provisioner)
+        return true;
+    bool named = ca_cmd_text(inv, "provisioner") != NULL && !f->order->held;
+    for (size_t i = 0; i < s->n; i++)
+        if (named || is_offered(f->order, s->provisioners[i]))
+            offered[n++] = s->provisioners[i];
+    if (n == 0 && s->n > 0)
+        return err_set(&inv->err, ERR_NOT_FOUND, "the CA has no provisioner %s",
+                       f->order->held ? "of type SSHPOP" : "that signs SSH certificates");
+    return provisioner_select(inv, offered, n, &f->provisioner);
+}
 
 bool token_flow(struct invocation *inv, const struct token_source *source,
                 const struct token_order *order, struct slice *token)
 {
-    struct flow f = {.inv = inv, .source = source, .order = order, .provisioner = source->only};
+    struct flow f = {.inv = inv, .source = source, .order = order};
 
-    if (!f.provisioner && !provisioner_select(inv, source->provisioners, source->n, &f.provisioner))
+    if (!choose(&f))
         return false;
     f.name = json_text(json_get(f.provisioner, "name"));
     for (size_t i = 0; i < COUNT_OF(KINDS); i++)

@@ -3,13 +3,10 @@
  * is a row of a table: what the certificate may be used for, how long it lives, who signs it.
  * The rules of RFC 5280 for who may sign what are checked before anything is written.
  */
-#include "authority/template_data.h"
-#include "authority/template_leaf.h"
-#include "base/file.h"
-#include "cli/ca_common.h"
 #include "cli/certificate.h"
 #include "cli/certificate_common.h"
 #include "cli/certificate_issue.h"
+#include "cli/certificate_template.h"
 #include "cli/key_choice.h"
 #include "cli/key_files.h"
 #include "x509/chain.h"
@@ -36,7 +33,6 @@ static const struct profile PROFILE[] = {
 /* With --template: the template says all but who signs. */
 static const struct profile TEMPLATE_BY_CA = {"leaf", true, false, NO_PATH_LEN, DAY_NS},
                             TEMPLATE_BY_ITSELF = {"leaf", false, false, NO_PATH_LEN, DAY_NS};
-#define TEMPLATE_MAX (1u << 20)
 
 struct creating {
     struct invocation *inv;
@@ -219,6 +215,34 @@ static bool sign_request(struct creating *c, struct slice *der)
     return csr_make(a, &wish, signer_local(a, c->secret, "new key"), der, &c->inv->err);
 }
 
+/* Without a request the template sees one that says nothing but the key. */
+static bool run_template(struct creating *c, struct slice request, struct leaf_json *read)
+{
+    const struct subject subject = {.common_name = slice_text(c->subject)};
+    struct csr nothing = {.key = c->key}, *csr = &nothing;
+
+    if (request.n && !csr_read(c->inv->arena, request, &csr, &c->inv->err))
+        return false;
+    const struct template_view view = {.subject = &subject, .sans = &c->sans, .csr = csr};
+    return certificate_by_template(c->inv, &view, read);
+}
+
+/* A request that says what a template made of it. */
+static bool request_by_template(struct creating *c, struct slice *der)
+{
+    struct arena *a = c->inv->arena;
+    struct signer *signer = signer_local(a, c->secret, "new key");
+    struct leaf_json read;
+
+    if (!run_template(c, SLICE_NONE, &read))
+        return false;
+    struct csr_wish wish = {
+        .subject = &read.leaf.subject, .raw_subject = read.leaf.raw_subject, .alg = read.leaf.alg};
+    return (x509_leaf_wishes(a, &read.leaf, &wish.extra, &c->inv->err) &&
+            csr_make(a, &wish, signer, der, &c->inv->err)) ||
+           err_wrap(&c->inv->err, "%s", flag_text(c->inv, "template"));
+}
+
 /* A key that cannot sign is noticed here and not by the first who meets it. */
 static bool prove_key(struct creating *c)
 {
@@ -251,31 +275,6 @@ static void fill_leaf(struct creating *c, struct x509_leaf *leaf)
     leaf->n_eku = COUNT_OF(c->eku);
 }
 
-/* What templates see: the subject and names of the command line, the request, --set. */
-static bool template_values(struct creating *c, struct tvalue *data)
-{
-    struct arena *a = c->inv->arena;
-    struct slice der, set;
-    struct csr *csr;
-
-    struct grant *grant = arena_alloc(a, sizeof(*grant));
-    struct template_inputs in = {.grant = grant};
-
-    grant->x509.subject.common_name = slice_text(c->subject);
-    grant->x509.sans = c->sans;
-    if (!ca_cmd_template_data(c->inv, &set) || !sign_request(c, &der) ||
-        !csr_read(a, der, &csr, &c->inv->err))
-        return false;
-    if (set.n > 0) {
-        in.user = json_read(a, set, &JSON_API, NULL, &c->inv->err);
-        if (!in.user)
-            return false;
-    }
-    *data = template_data_x509(a, &in);
-    template_data_request(a, data, csr);
-    return true;
-}
-
 /* Times of the command line win, and a CA is held to what its own issuer allows. */
 static bool take_template(struct creating *c, const struct leaf_json *read, struct x509_leaf *leaf)
 {
@@ -301,23 +300,14 @@ static bool take_template(struct creating *c, const struct leaf_json *read, stru
 
 static bool leaf_by_template(struct creating *c, struct x509_leaf *leaf)
 {
-    static const char *const ALLOW[] = {"bcrypt", "derivePassword", "htpasswd"};
-    static const struct template_options OPTIONS = {
-        .set = TEMPLATE_X509, .allow = ALLOW, .n_allow = COUNT_OF(ALLOW)};
-    struct invocation *inv = c->inv;
-    const char *path = flag_text(inv, "template");
-    const struct template *t;
     struct leaf_json read;
-    struct tvalue data;
-    struct slice text;
+    struct slice der = SLICE_NONE;
+    bool request = !flag_bool(c->inv, "skip-csr-signature");
 
-    if (!file_read(inv->arena, path, true, TEMPLATE_MAX, &text, &inv->err))
+    if ((request && !sign_request(c, &der)) || !run_template(c, der, &read))
         return false;
-    t = template_parse(inv->arena, "template", text, &OPTIONS, &inv->err);
-    if (t && template_values(c, &data) &&
-        template_to_leaf(inv->arena, t, &data, &read, &inv->err) && take_template(c, &read, leaf))
-        return true;
-    return err_wrap(&inv->err, "%s", path);
+    return take_template(c, &read, leaf) ||
+           err_wrap(&c->inv->err, "%s", flag_text(c->inv, "template"));
 }
 
 static bool sign_certificate(struct creating *c, struct slice *der)
@@ -375,6 +365,13 @@ static bool write_key(struct creating *c)
             write_result(inv, c->key_path, pem, 0600, &inv->err));
 }
 
+static bool make_result(struct creating *c, struct slice *der)
+{
+    if (c->profile)
+        return sign_certificate(c, der);
+    return has(c->inv, "template") ? request_by_template(c, der) : sign_request(c, der);
+}
+
 static int run_create(struct invocation *inv)
 {
     struct creating c = {.inv = inv};
@@ -386,7 +383,7 @@ static int run_create(struct invocation *inv)
         return fail(inv);
     if (c.ca)
         issuing_fit(inv, c.ca, c.not_before, &c.not_after);
-    if (!(c.profile ? sign_certificate(&c, &der) : sign_request(&c, &der)) || !write_key(&c) ||
+    if (!make_result(&c, &der) || !write_key(&c) ||
         !write_result(inv, c.crt_path, result_pem(&c, der), 0600, &inv->err))
         return fail(inv);
     note(inv, "Your certificate%s has been saved in %s.", c.profile ? "" : " signing request",
@@ -406,8 +403,8 @@ static const struct flag CREATE_FLAGS[] = {
      "self-signed (a leaf that signs itself; requires --subtle).",
      "leaf", 0},
     {"template", FLAG_FILE, "<file>",
-     "The <file> with a certificate template, which says what the certificate holds in the place "
-     "of --profile. Without --ca it signs itself.",
+     "The <file> with a certificate template, which says in the place of --profile what the "
+     "certificate holds, or with --csr the request. Without --ca a certificate signs itself.",
      NULL, 0},
     {"san", FLAG_TEXTS, "<name>",
      "A DNS name, IP address, e-mail address or URI that the certificate is for. Can be given "
@@ -435,11 +432,7 @@ static const struct flag *const CREATE_SETS[] = {
     FLAGS_KEY, CREATE_FLAGS, FLAGS_VALIDITY, FLAGS_FORCE, FLAGS_INSECURE, FLAGS_TEMPLATE, NULL};
 static const struct flag_rule CREATE_RULES[] = {
     {RULE_INSECURE, "no-password", NULL},
-    {RULE_EXCLUDES, "template", "csr"},
     {RULE_EXCLUDES, "template", "profile"},
-    {RULE_EXCLUDES, "template", "skip-csr-signature"},
-    {RULE_NEEDS, "set", "template"},
-    {RULE_NEEDS, "set-file", "template"},
     {RULE_EXCLUDES, "skip-csr-signature", "csr"},
     {RULE_EXCLUDES, "bundle", "csr"},
     {RULE_EXCLUDES, "profile=intermediate-ca", "csr"},

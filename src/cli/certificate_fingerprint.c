@@ -45,8 +45,8 @@ static int run_fingerprint(struct invocation *inv)
 
 static const struct flag FINGERPRINT_FLAGS[] = {
     {"format", FLAG_TEXT, "<format>",
-     "How to print it: hex, base64, base64-url, base64-raw or base64-url-raw (raw: without "
-     "padding).",
+     "How to print it: hex, base64, base64-url, base64-raw, base64-url-raw (raw: without "
+     "padding), or emoji.",
      "hex", 0},
     {"bundle", FLAG_BOOL, NULL, "Print the fingerprints of all certificates, each with its number.",
      NULL, 0},

@@ -3,10 +3,12 @@
  * machine.  What the certificate says comes from the profile, and only as much from the request as
  * the profile lets in.
  */
+#include "authority/template_data.h"
 #include "base/file.h"
 #include "cli/certificate.h"
 #include "cli/certificate_common.h"
 #include "cli/certificate_issue.h"
+#include "cli/certificate_template.h"
 #include "cli/key_files.h"
 #include "crypto/pem.h"
 #include "x509/chain.h"
@@ -111,27 +113,70 @@ static bool fill_csr(struct signing *s)
     return true;
 }
 
+/* The order that templates know: DNS, IP, email, URI. */
+static void order_names(struct arena *a, struct sans *names)
+{
+    static const enum san_kind ORDER[] = {SAN_DNS, SAN_IP, SAN_EMAIL, SAN_URI};
+    struct san *v = arena_array(a, names->n + 1, sizeof(*v));
+    size_t n = 0;
+
+    for (size_t k = 0; k < COUNT_OF(ORDER); k++)
+        for (size_t i = 0; i < names->n; i++)
+            if (names->v[i].kind == ORDER[k])
+                v[n++] = names->v[i];
+    names->v = v;
+}
+
+/* The template says everything but key, issuer, and the times of the command line. */
+static bool fill_by_template(struct signing *s)
+{
+    struct invocation *inv = s->inv;
+    struct instant not_before = s->leaf.not_before, not_after = s->leaf.not_after;
+    struct subject *subject = subject_of_dn(inv->arena, &s->csr->subject);
+    struct leaf_json read;
+
+    subject->n_extra = 0;
+    take_names(s);
+    order_names(inv->arena, &s->leaf.sans);
+    const struct template_view view = {
+        .subject = subject, .sans = &s->leaf.sans, .csr = s->csr, .max_path_len = &s->path_len};
+    if (!certificate_by_template(inv, &view, &read))
+        return false;
+    s->leaf = read.leaf;
+    s->leaf.key = s->csr->key;
+    if (!read.has_before || flag_time(inv, "not-before").set)
+        s->leaf.not_before = not_before;
+    if (!read.has_after || flag_time(inv, "not-after").set)
+        s->leaf.not_after = not_after;
+    return !s->leaf.basic.ca || issuing_path_ok(s->chain.v[0], s->leaf.basic.path_len, &inv->err) ||
+           err_wrap(&inv->err, "%s", arg_text(inv, 1));
+}
+
 static const struct profile {
     const char *name;
     bool (*fill)(struct signing *);
     bool ca;
     int64_t life_ns;
-} PROFILE[] = {
-    {"leaf", fill_leaf, false, DAY_NS},
-    {"intermediate-ca", fill_intermediate, true, 10 * 365 * DAY_NS},
-    {"csr", fill_csr, false, DAY_NS},
-};
+} PROFILE[] =
+    {
+        {"leaf", fill_leaf, false, DAY_NS},
+        {"intermediate-ca", fill_intermediate, true, 10 * 365 * DAY_NS},
+        {"csr", fill_csr, false, DAY_NS},
+},
+  BY_TEMPLATE = {"template", fill_by_template, false, DAY_NS};
 
 static bool choose_profile(struct signing *s)
 {
     struct invocation *inv = s->inv;
-    const char *name = flag_text(inv, "profile");
+    const char *name = flag_text(inv, "profile"), *by_template = flag_text(inv, "template");
     int64_t length = flag_int(inv, "path-len");
 
     for (size_t i = 0; i < COUNT_OF(PROFILE); i++) {
         if (strcmp(PROFILE[i].name, name) == 0)
             s->profile = &PROFILE[i];
     }
+    if (by_template && *by_template)
+        s->profile = &BY_TEMPLATE;
     if (!s->profile && !*name)
         return err_set(&inv->err, ERR_MALFORMED,
                        "missing value for flag '--profile'; options are " PROFILES);
@@ -243,15 +288,22 @@ static const struct flag SIGN_FLAGS[] = {
      "What the certificate is for: leaf (a TLS server or client), intermediate-ca, or csr "
      "(everything that the request asks for).",
      "leaf", 0},
+    {"template", FLAG_FILE, "<file>",
+     "The <file> with a certificate template, which says in the place of --profile what the "
+     "certificate holds.",
+     NULL, 0},
     {"path-len", FLAG_INT, "<number>",
-     "How many CAs may stand below an intermediate-ca; -1: any number.", "0", 0},
+     "How many CAs may stand below an intermediate-ca; -1: any number. A template finds it as "
+     ".MaxPathLen.",
+     "0", 0},
     {"omit-cn-san", FLAG_BOOL, NULL,
      "Do not take the common name as a name when the request has no other.", NULL, 0},
     {"password-file", FLAG_FILE, "<file>", "The <file> with the password of the CA's key.", NULL,
      0},
     {"bundle", FLAG_BOOL, NULL, "Print the certificates of crt_file behind the new one.", NULL, 0},
     {0}};
-static const struct flag *const SIGN_SETS[] = {SIGN_FLAGS, FLAGS_VALIDITY, NULL};
+static const struct flag *const SIGN_SETS[] = {SIGN_FLAGS, FLAGS_VALIDITY, FLAGS_TEMPLATE, NULL};
+static const struct flag_rule SIGN_RULES[] = {{RULE_EXCLUDES, "profile", "template"}, {0}};
 
 const struct command CMD_CERTIFICATE_SIGN = {
     .name = "sign",
@@ -268,13 +320,18 @@ const struct command CMD_CERTIFICATE_SIGN = {
     .arguments = "csr_file\tA file with the request (PEM or DER), or \"-\" for standard input.\n"
                  "crt_file\tThe file with the certificate of the CA, and perhaps its chain.\n"
                  "key_file\tThe file with the private key of the CA.",
-    .examples = "A certificate for a server:\n"
-                "$ step certificate sign web.csr ca.crt ca.key --not-after 720h > web.crt\n"
-                "\n"
-                "An intermediate CA that may have one more level below it:\n"
-                "$ step certificate sign --profile intermediate-ca --path-len 1 int.csr \\\n"
-                "    root.crt root.key > int.crt",
+    .examples =
+        "A certificate for a server:\n"
+        "$ step certificate sign web.csr ca.crt ca.key --not-after 720h > web.crt\n"
+        "\n"
+        "An intermediate CA that may have one more level below it:\n"
+        "$ step certificate sign --profile intermediate-ca --path-len 1 int.csr \\\n"
+        "    root.crt root.key > int.crt\n"
+        "\n"
+        "What a template says (docs/reference/templates.md):\n"
+        "$ step certificate sign --template code.tpl --set team=tools code.csr ca.crt ca.key",
     .flag_sets = SIGN_SETS,
+    .rules = SIGN_RULES,
     .least = 3,
     .most = 3,
     .run = run_sign,

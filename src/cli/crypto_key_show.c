@@ -127,6 +127,18 @@ static void put_okp(struct buf *b, const struct key *k, const struct key_numbers
         put_bytes(b, "Private", n->d);
 }
 
+/* The private exponent takes as many bytes as the modulus. */
+static void put_as_long(struct buf *b, struct arena *a, const char *label, struct slice number,
+                        struct slice as)
+{
+    struct buf padded = buf_new(a, as.n + number.n);
+
+    for (size_t i = number.n; i < as.n; i++)
+        buf_byte(&padded, 0);
+    buf_put(&padded, number);
+    put_bytes(b, label, buf_slice(&padded));
+}
+
 static void put_exponent(struct buf *b, const char *label, struct slice e)
 {
     uint64_t v = 0;
@@ -143,7 +155,7 @@ static void put_rsa(struct buf *b, const struct key *k, const struct key_numbers
     put_exponent(b, secret ? "Public Exponent" : "Exponent", n->e);
     if (!secret)
         return;
-    put_number(b, "Private Exponent", n->d);
+    put_as_long(b, b->arena, "Private Exponent", n->d, n->n);
     put_number(b, "Prime #1", n->p);
     put_number(b, "Prime #2", n->q);
     put_number(b, "Exponent #1", n->dp);
@@ -244,8 +256,8 @@ static const struct flag FINGERPRINT_FLAGS[] = {
     {"ssh", FLAG_BOOL, NULL, "Hash the key as OpenSSH writes it.", NULL, 0},
     {"raw", FLAG_BOOL, NULL, "Print the bytes that would be hashed.", NULL, 0},
     {"format", FLAG_TEXT, "<format>",
-     "How to print it: hex, base64, base64-url, base64-raw or base64-url-raw (raw: without "
-     "padding).",
+     "How to print it: hex, base64, base64-url, base64-raw, base64-url-raw (raw: without "
+     "padding), or emoji.",
      NULL, 0},
     {0}};
 static const struct flag *const FINGERPRINT_SETS[] = {FINGERPRINT_FLAGS, PASSWORD_FLAG, NULL};

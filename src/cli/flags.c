@@ -92,6 +92,11 @@ const struct flag FLAGS_X5C[] = {
      "Put the chain into the header x5cInsecure, for programs that do not check x5c.", NULL, 0},
     {0}};
 
+const struct flag FLAGS_LOGIN[] = {
+    {"console", FLAG_BOOL, NULL,
+     "Log in for an OIDC provisioner on another device instead of in a browser here.", NULL, 0},
+    {0}};
+
 const struct flag FLAGS_PASSWORD[] = {PASSWORD_FLAG, {0}};
 
 const struct flag FLAGS_PROVISIONER[] = {

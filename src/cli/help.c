@@ -304,12 +304,14 @@ void page_write(struct page *p, const struct command *const *path, size_t depth)
         group_page(p, c, words, depth == 1);
     else
         command_page(p, c, words);
+    if (p->style->end)
+        p->style->end(p);
 }
 
 void help_text(struct buf *b, const struct command *const *path, size_t depth, bool colour)
 {
     CLEANUP(arena_cleanup) struct arena *a = arena_new(&HEAP_USUAL);
-    struct page p = {&PAGE_TEXT, b, a, colour, false};
+    struct page p = {&PAGE_TEXT, b, a, colour, false, false};
 
     page_write(&p, path, depth);
 }

@@ -108,6 +108,13 @@ const struct command *command_find(const struct command *group, struct slice wor
 /* One page for each command: step.1, step-ca-token.1 … */
 bool man_pages(struct arena *a, const struct command *root, const char *dir, struct err *e) CHECKED;
 
+/* help_export.c: one page for each command, in directories by the command's words. */
+bool help_markdown(struct arena *a, const struct command *root, const char *dir,
+                   struct err *e) CHECKED;
+bool help_html(struct arena *a, const struct command *root, const char *dir, struct err *e) CHECKED;
+/* The HTML pages by HTTP, until SIGINT or SIGTERM. */
+bool help_serve(struct invocation *inv, const struct command *root, const char *address) CHECKED;
+
 #define COMPLETION_WORD "--generate-bash-completion"
 /* Candidates for the words typed so far (without the last, COMPLETION_WORD). */
 void complete_words(struct buf *b, struct arena *a, const struct command *root, int n,

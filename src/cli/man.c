@@ -82,7 +82,7 @@ static void man_row(struct page *p, const char *term, size_t width, const char *
 
 const struct page_style PAGE_MAN = {
     man_heading,  man_name, man_usage, man_usage, man_bullet,
-    man_verbatim, man_gap,  man_item,  man_row,
+    man_verbatim, man_gap,  man_item,  man_row,   NULL,
 };
 
 static char *page_name(struct arena *a, const struct command *const *path, size_t depth)
@@ -115,7 +115,7 @@ static bool write_page(struct arena *a, const struct command *const *path, size_
                        const char *dir, struct err *e)
 {
     struct buf b = buf_new(a, MAN_MAX);
-    struct page p = {&PAGE_MAN, &b, a, false, false};
+    struct page p = {&PAGE_MAN, &b, a, false, false, false};
     const char *name = page_name(a, path, depth);
 
     buf_printf(&b, ".TH \"%s\" 1 \"\" \"Newel %s\" \"Newel manual\"\n", name, NEWEL_VERSION_TEXT);

@@ -167,5 +167,5 @@ static void text_row(struct page *p, const char *term, size_t width, const char 
 
 const struct page_style PAGE_TEXT = {
     text_heading,  text_name, text_usage, text_paragraph, text_bullet,
-    text_verbatim, text_gap,  text_item,  text_row,
+    text_verbatim, text_gap,  text_item,  text_row,       NULL,
 };

@@ -74,9 +74,6 @@ static void note_doubt(struct policy_target *t, const struct policy_words *w, co
 
     if (now && (!before || !slice_is(slice_text(now), before)))
         note(t->inv, "warning: %s", now);
-    if (w->use != POLICY_X509)
-        note(t->inv, "warning: SSH certificates are not issued by this version; the rules are "
-                     "kept and have no effect yet");
 }
 
 static bool change_rules(struct policy_target *t, const struct policy_words *w)

@@ -13,7 +13,7 @@ static bool make_entry(struct invocation *inv, const struct provisioner_type *ty
     json_set(entry, a, "type", json_make_text(a, slice_text(type->written)));
     json_set(entry, a, "name", json_make_text(a, inv->args[0]));
     if (!provisioner_put_members(inv, type, entry, true) ||
-        !provisioner_put_claims(inv, entry, NULL) || !provisioner_put_options(inv, entry))
+        !provisioner_put_claims(inv, entry, NULL) || !provisioner_put_options(inv, type, entry))
         return false;
     provisioner_order(entry);
     return true;
@@ -39,16 +39,17 @@ static int run_add(struct invocation *inv)
         return fail_value(inv, "type", type_text, TYPE_NAMES);
     if (inv->args[0].n == 0)
         return fail_with(inv, "the name of a provisioner must not be empty");
-    if (!provisioner_flags_fit(inv, type) || !provisioner_file_open(inv, &file) ||
-        !name_is_free(inv, &file) || !make_entry(inv, type, entry))
+    if (!provisioner_flags_fit(inv, type) || !provisioner_options_fit(inv, type) ||
+        !provisioner_file_open(inv, &file) || !name_is_free(inv, &file) ||
+        !make_entry(inv, type, entry))
         return fail(inv);
     json_append(file.list, entry);
     return provisioner_file_save(inv, &file, entry) ? 0 : fail(inv);
 }
 
 static const struct flag ADD_FLAGS[] = {
-    {"type", FLAG_TEXT, "<type>", "The <type> of provisioner: JWK, X5C or ACME. Case is ignored.",
-     "JWK", 0},
+    {"type", FLAG_TEXT, "<type>",
+     "The <type> of provisioner: JWK, X5C, ACME or SSHPOP. Case is ignored.", "JWK", 0},
     {0}};
 static const struct flag *const ADD_SETS[] = {ADD_FLAGS,
                                               FLAGS_PROVISIONER_TYPES,
@@ -77,7 +78,9 @@ const struct command CMD_CA_PROVISIONER_ADD = {
                 "An X5C provisioner for certificates of another authority:\n"
                 "$ step ca provisioner add partners --type X5C --x5c-roots partners_root.crt\n\n"
                 "An ACME provisioner with certificates of at most a week:\n"
-                "$ step ca provisioner add acme --type ACME --x509-max-dur 168h",
+                "$ step ca provisioner add acme --type ACME --x509-max-dur 168h\n\n"
+                "One by which hosts renew their SSH certificates:\n"
+                "$ step ca provisioner add sshpop --type SSHPOP",
     .flag_sets = ADD_SETS,
     .rules = PROVISIONER_RULES,
     .least = 1,

@@ -62,8 +62,17 @@ bool provisioner_put_members(struct invocation *inv, const struct provisioner_ty
  * in_force: what holds without flags; NULL: the flags' defaults. */
 bool provisioner_put_claims(struct invocation *inv, struct json *entry,
                             const struct claims *in_force);
-/* The options member, with the template and data that the flags name; a template that does not
+
+/* --- provisioner_options.c: templates -----------------------------------------------------------
+ */
+
+/* SSHPOP makes nothing by a template. */
+bool provisioner_has_options(const struct provisioner_type *type);
+/* No template for a type that has none. */
+bool provisioner_options_fit(struct invocation *inv, const struct provisioner_type *type);
+/* The options member, with the templates and data that the flags name; a template that does not
  * parse is refused. */
-bool provisioner_put_options(struct invocation *inv, struct json *entry);
+bool provisioner_put_options(struct invocation *inv, const struct provisioner_type *type,
+                             struct json *entry);
 /* Members in their usual order, those that are unknown behind them. */
 void provisioner_order(struct json *entry);

@@ -43,6 +43,12 @@ const struct flag FLAGS_PROVISIONER_TEMPLATE[] = {
      NULL, 0},
     {"x509-template-data", FLAG_FILE, "<file>",
      "The JSON <file> with an object of values for the template. Empty: none.", NULL, 0},
+    {"ssh-template", FLAG_FILE, "<file>",
+     "The <file> with the template for SSH certificates; its text is kept in the configuration. "
+     "Empty: no template.",
+     NULL, 0},
+    {"ssh-template-data", FLAG_FILE, "<file>",
+     "The JSON <file> with an object of values for that template. Empty: none.", NULL, 0},
     {0}};
 
 const struct flag FLAGS_PROVISIONER_CLAIMS[] = {
@@ -364,6 +370,13 @@ static bool acme_members(struct invocation *inv, struct json *entry, bool adding
     return true;
 }
 
+/* Its name and claims are all that it has. */
+static bool sshpop_members(struct invocation *inv, struct json *entry, bool adding)
+{
+    (void)inv, (void)entry, (void)adding;
+    return true;
+}
+
 /* --- The types
  * ------------------------------------------------------------------------------------ */
 
@@ -378,6 +391,7 @@ static const struct {
      {"force-cn", "require-eab", "challenge", "attestation-format", "attestation-roots",
       "remove-challenge", "remove-attestation-format"},
      acme_members},
+    {"SSHPOP", {NULL}, sshpop_members},
 };
 
 static size_t type_row(const struct provisioner_type *type)

@@ -26,10 +26,11 @@ static bool change(struct invocation *inv, const struct provisioner_file *f, str
         return err_set(&inv->err, ERR_MALFORMED,
                        "%s: provisioner '%.*s' has the unknown type '%.*s'", f->path,
                        SLICE_ARG(inv->args[0]), SLICE_ARG(text));
-    if (!provisioner_flags_fit(inv, type) || !provisioner_claims(inv, f, entry, &in_force) ||
+    if (!provisioner_flags_fit(inv, type) || !provisioner_options_fit(inv, type) ||
+        !provisioner_claims(inv, f, entry, &in_force) ||
         !provisioner_put_members(inv, type, entry, false) ||
         !provisioner_put_claims(inv, entry, &in_force) || !rename_entry(inv, entry) ||
-        !provisioner_put_options(inv, entry))
+        !provisioner_put_options(inv, type, entry))
         return false;
     provisioner_order(entry);
     return true;
@@ -81,6 +82,9 @@ const struct command CMD_CA_PROVISIONER_UPDATE = {
     .arguments = "name\tThe name of the provisioner.",
     .examples = "Certificates of a week, and no more renewals:\n"
                 "$ step ca provisioner update ops --x509-max-dur 168h --disable-renewal\n\n"
+                "SSH certificates of a working day for users:\n"
+                "$ step ca provisioner update ops --ssh --ssh-user-default-dur 8h "
+                "--ssh-user-max-dur 8h\n\n"
                 "A new name, a new key:\n"
                 "$ step ca provisioner update ops --name operations --create",
     .flag_sets = UPDATE_SETS,

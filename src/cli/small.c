@@ -7,17 +7,37 @@
 
 static int run_help(struct invocation *inv)
 {
-    const char *dir = flag_text(inv, "man");
+    static const struct {
+        const char *flag;
+        bool (*write)(struct arena *, const struct command *, const char *, struct err *);
+    } FORMS[] = {{"man", man_pages}, {"markdown", help_markdown}, {"html", help_html}};
+    const struct command *root = run_of(inv)->env->root;
+    const char *address = flag_text(inv, "http");
+    bool done = false;
 
-    if (!dir)
-        return help_topic(inv, 1, inv->n_args, inv->args);
-    return man_pages(inv->arena, run_of(inv)->env->root, dir, &inv->err) ? 0 : fail(inv);
+    for (size_t i = 0; i < COUNT_OF(FORMS); i++) {
+        const char *dir = flag_text(inv, FORMS[i].flag);
+        if (dir && !FORMS[i].write(inv->arena, root, dir, &inv->err))
+            return fail(inv);
+        done |= dir != NULL;
+    }
+    if (address)
+        return help_serve(inv, root, address) ? 0 : fail(inv);
+    return done ? 0 : help_topic(inv, 1, inv->n_args, inv->args);
 }
 
-static const struct flag HELP_FLAGS[] = {{"man", FLAG_FILE, "<dir>",
-                                          "Write the manual pages of all commands into <dir>.",
-                                          NULL, FLAG_NO_ENV | FLAG_HIDDEN},
-                                         {0}};
+static const struct flag HELP_FLAGS[] = {
+    {"man", FLAG_FILE, "<dir>", "Write the manual pages of all commands into <dir>.", NULL,
+     FLAG_NO_ENV},
+    {"markdown", FLAG_FILE, "<dir>",
+     "Write the help of all commands into <dir> as Markdown, with a directory for each command.",
+     NULL, FLAG_NO_ENV},
+    {"html", FLAG_FILE, "<dir>", "The same as HTML.", NULL, FLAG_NO_ENV},
+    {"http", FLAG_TEXT, "<address>",
+     "Serve the help of all commands as HTML at <address>, such as localhost:8080. Without a host "
+     "only this machine can read it.",
+     NULL, FLAG_NO_ENV},
+    {0}};
 static const struct flag *const HELP_SETS[] = {HELP_FLAGS, NULL};
 
 const struct command CMD_HELP = {
@@ -29,7 +49,10 @@ const struct command CMD_HELP = {
     .arguments = "command\tThe words of the command, without 'step'.",
     .examples = "The help of 'step context select', in two ways:\n"
                 "$ step help context select\n"
-                "$ step context select --help",
+                "$ step context select --help\n"
+                "\n"
+                "All of it in a browser:\n"
+                "$ step help --http :8080",
     .exit_codes = "0 success, 3 there is no such command.",
     .flag_sets = HELP_SETS,
     .most = -1,

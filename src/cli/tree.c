@@ -5,9 +5,9 @@
 #include "cli/tree.h"
 
 static const struct command *const TOP[] = {
-    &CMD_HELP,        &CMD_VERSION, &CMD_PATH, &CMD_CONTEXT, &CMD_COMPLETION,
-    &CMD_CERTIFICATE, &CMD_CRYPTO,  &CMD_CA,   &CMD_BASE64,  &CMD_CRL,
-    &CMD_FILESERVER,  &CMD_OAUTH,   NULL,
+    &CMD_HELP,   &CMD_VERSION, &CMD_PATH,   &CMD_CONTEXT, &CMD_COMPLETION, &CMD_CERTIFICATE,
+    &CMD_CRYPTO, &CMD_CA,      &CMD_BASE64, &CMD_CRL,     &CMD_FILESERVER, &CMD_OAUTH,
+    &CMD_API,    &CMD_BETA,    &CMD_SSH,    NULL,
 };
 
 const struct command STEP = {

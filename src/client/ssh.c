@@ -150,20 +150,9 @@ static bool read_file(struct arena *a, const struct json *v, struct ca_ssh_file 
     return json_text(content).n == 0 || answer_bytes(a, content, "content", &f->content, e);
 }
 
-bool ca_ssh_config(struct ca *ca, struct arena *a, uint32_t type, struct slice data,
-                   struct ca_ssh_file **files, size_t *n, struct err *e)
+bool ca_ssh_files_read(struct arena *a, const struct json *reply, uint32_t type,
+                       struct ca_ssh_file **files, size_t *n, struct err *e)
 {
-    struct buf b = buf_new(a, BODY_MAX);
-    struct json_writer w = json_writer(&b);
-    struct json *reply;
-
-    json_open(&w, NULL);
-    json_member_text(&w, "type", slice_text(ssh_cert_type_text(type)));
-    if (data.n)
-        json_member_raw(&w, "data", data);
-    json_close(&w);
-    if (!post(ca, a, "/ssh/config", &b, &reply, e))
-        return false;
     const struct json *list = json_get(reply, type == SSH_HOST ? "hostTemplates" : "userTemplates");
     size_t count = list && list->kind == JSON_LIST ? list->n : 0;
     if (count > FILES_MAX)
@@ -176,6 +165,22 @@ bool ca_ssh_config(struct ca *ca, struct arena *a, uint32_t type, struct slice d
         ++*n;
     }
     return true;
+}
+
+bool ca_ssh_config(struct ca *ca, struct arena *a, uint32_t type, struct slice data,
+                   struct ca_ssh_file **files, size_t *n, struct err *e)
+{
+    struct buf b = buf_new(a, BODY_MAX);
+    struct json_writer w = json_writer(&b);
+    struct json *reply;
+
+    json_open(&w, NULL);
+    json_member_text(&w, "type", slice_text(ssh_cert_type_text(type)));
+    if (data.n)
+        json_member_raw(&w, "data", data);
+    json_close(&w);
+    return post(ca, a, "/ssh/config", &b, &reply, e) &&
+           ca_ssh_files_read(a, reply, type, files, n, e);
 }
 
 /* --- Hosts ----------------------------------------------------------------------------------- */

@@ -32,6 +32,9 @@ bool ca_ssh_roots(struct ca *ca, struct arena *a, bool federation, struct ssh_tr
 struct ca_ssh_file {
     struct slice name, type, path, comment, content;
 };
+/* What an answer to /ssh/config holds. */
+bool ca_ssh_files_read(struct arena *a, const struct json *reply, uint32_t type,
+                       struct ca_ssh_file **files, size_t *n, struct err *e) CHECKED;
 /* data: JSON object of texts. */
 bool ca_ssh_config(struct ca *ca, struct arena *a, uint32_t type, struct slice data,
                    struct ca_ssh_file **files, size_t *n, struct err *e) CHECKED;

@@ -9,12 +9,12 @@
 #include "crypto/cipher_internal.h"
 #include "crypto/keyfile_internal.h"
 #include "crypto/secret.h"
+#include "crypto/ssh_wire.h"
 
 #define MAGIC           "openssh-key-v1" /* with its NUL */
 #define BCRYPT_ROUNDS   24u
 #define BCRYPT_SALT     16u
 #define PLAIN_BLOCK     8u
-#define MPINT_BYTES_MAX (RSA_BYTES_MAX + 1)
 #define PUBLIC_LINE_MAX (16u << 10)
 #define ED25519_PRIVATE 64u /* seed and public key */
 
@@ -59,55 +59,9 @@ static const struct ssh_type *ssh_type_named(struct slice name)
     return NULL;
 }
 
-/* --- RFC 4251 5 --------------------------------------------------------------------------- */
-
-static bool take_u32(struct slice *in, uint32_t *v)
+static bool take_number(struct slice *in, struct slice *number)
 {
-    if (in->n < 4)
-        return false;
-    *v = (uint32_t)in->p[0] << 24 | (uint32_t)in->p[1] << 16 | (uint32_t)in->p[2] << 8 | in->p[3];
-    *in = slice_from(*in, 4);
-    return true;
-}
-
-static bool take_string(struct slice *in, struct slice *s)
-{
-    struct slice at = *in;
-    uint32_t n;
-
-    if (!take_u32(&at, &n) || n > at.n)
-        return false;
-    *s = slice_sub(at, 0, n);
-    *in = slice_from(at, n);
-    return true;
-}
-
-/* A non-negative number, without its leading zero. */
-static bool take_mpint(struct slice *in, struct slice *number)
-{
-    if (!take_string(in, number) || number->n > MPINT_BYTES_MAX)
-        return false;
-    if (number->n && number->p[0] & 0x80)
-        return false;
-    *number = number_trim(*number);
-    return true;
-}
-
-static void put_string(struct buf *b, struct slice s)
-{
-    buf_u32(b, (uint32_t)s.n);
-    buf_put(b, s);
-}
-
-static void put_mpint(struct buf *b, struct slice number)
-{
-    struct slice s = number_trim(number);
-    bool zero_first = s.n && s.p[0] & 0x80;
-
-    buf_u32(b, (uint32_t)(s.n + zero_first));
-    if (zero_first)
-        buf_byte(b, 0);
-    buf_put(b, s);
+    return ssh_take_mpint(in, number) && number->n <= RSA_BYTES_MAX;
 }
 
 /* --- Public keys -------------------------------------------------------------------------- */
@@ -119,11 +73,11 @@ static bool public_fields(const struct ssh_type *t, struct slice *in, struct key
     size_t field = key_field_size(t->type);
 
     if (t->type == KEY_RSA)
-        return take_mpint(in, &n->e) && take_mpint(in, &n->n);
+        return take_number(in, &n->e) && take_number(in, &n->n);
     if (t->type == KEY_ED25519)
-        return take_string(in, &n->x);
-    if (!take_string(in, &curve) || !slice_is(curve, t->curve) || !take_string(in, &point) ||
-        point.n != 1 + 2 * field || point.p[0] != 4)
+        return ssh_take_string(in, &n->x);
+    if (!ssh_take_string(in, &curve) || !slice_is(curve, t->curve) ||
+        !ssh_take_string(in, &point) || point.n != 1 + 2 * field || point.p[0] != 4)
         return false;
     n->x = slice_sub(point, 1, field);
     n->y = slice_from(point, 1 + field);
@@ -133,15 +87,15 @@ static bool public_fields(const struct ssh_type *t, struct slice *in, struct key
 static void put_public(struct buf *b, const struct ssh_type *t, const struct key *k,
                        const struct key_numbers *n)
 {
-    put_string(b, slice_text(t->name));
+    ssh_put_string(b, slice_text(t->name));
     if (t->type == KEY_RSA) {
-        put_mpint(b, n->e);
-        put_mpint(b, n->n);
+        ssh_put_mpint(b, n->e);
+        ssh_put_mpint(b, n->n);
         return;
     }
     if (t->curve)
-        put_string(b, slice_text(t->curve));
-    put_string(b, k->point);
+        ssh_put_string(b, slice_text(t->curve));
+    ssh_put_string(b, k->point);
 }
 
 struct slice public_key_openssh(struct arena *a, const struct key *k)
@@ -183,8 +137,8 @@ bool public_key_from_openssh(struct arena *a, struct slice line, const struct ke
         return err_set(e, ERR_MALFORMED, "SSH public key: unsupported type");
     if (!base64_read(a, BASE64_STD, word_take(&rest), &blob))
         return err_set(e, ERR_MALFORMED, "SSH public key: not base64");
-    if (!take_string(&blob, &name) || !slice_is(name, t->name) || !public_fields(t, &blob, &n) ||
-        blob.n)
+    if (!ssh_take_string(&blob, &name) || !slice_is(name, t->name) ||
+        !public_fields(t, &blob, &n) || blob.n)
         return err_set(e, ERR_MALFORMED, "SSH public key: RFC 4253 6.6: not a key of type %s",
                        t->name);
     return key_from_numbers(a, t->type, &n, key, e) || err_wrap(e, "SSH public key");
@@ -204,12 +158,12 @@ static bool container_read(struct slice body, struct container *c, struct err *e
     if (body.n < magic.n || !slice_eq(slice_sub(body, 0, magic.n), magic))
         return err_set(e, ERR_MALFORMED, "OpenSSH key: not openssh-key-v1");
     body = slice_from(body, magic.n);
-    if (!take_string(&body, &c->cipher) || !take_string(&body, &c->kdf) ||
-        !take_string(&body, &c->options) || !take_u32(&body, &keys))
+    if (!ssh_take_string(&body, &c->cipher) || !ssh_take_string(&body, &c->kdf) ||
+        !ssh_take_string(&body, &c->options) || !ssh_take_u32(&body, &keys))
         return err_set(e, ERR_MALFORMED, "OpenSSH key: the file is cut off");
     if (keys != 1)
         return err_set(e, ERR_MALFORMED, "OpenSSH key: %u keys in one file, not one", keys);
-    if (!take_string(&body, &c->public_key) || !take_string(&body, &c->section) || body.n)
+    if (!ssh_take_string(&body, &c->public_key) || !ssh_take_string(&body, &c->section) || body.n)
         return err_set(e, ERR_MALFORMED, "OpenSSH key: the file is cut off");
     return true;
 }
@@ -234,7 +188,7 @@ static bool section_decrypt(struct arena *secrets, const struct container *c, st
     }
     if (!cipher || !slice_is(c->kdf, "bcrypt"))
         return err_set(e, ERR_MALFORMED, "OpenSSH key: unsupported cipher or key derivation");
-    if (!take_string(&options, &salt) || !take_u32(&options, &rounds) || options.n)
+    if (!ssh_take_string(&options, &salt) || !ssh_take_u32(&options, &rounds) || options.n)
         return err_set(e, ERR_MALFORMED, "OpenSSH key: bad bcrypt options");
     if (!c->section.n || c->section.n % AES_BLOCK)
         return err_set(e, ERR_MALFORMED, "OpenSSH key: the private section is not whole blocks");
@@ -252,13 +206,13 @@ static bool private_fields(const struct ssh_type *t, struct slice *in, struct ke
     struct slice seed;
 
     if (t->type == KEY_RSA)
-        return take_mpint(in, &n->n) && take_mpint(in, &n->e) && take_mpint(in, &n->d) &&
-               take_mpint(in, &n->qi) && take_mpint(in, &n->p) && take_mpint(in, &n->q);
+        return take_number(in, &n->n) && take_number(in, &n->e) && take_number(in, &n->d) &&
+               take_number(in, &n->qi) && take_number(in, &n->p) && take_number(in, &n->q);
     if (!public_fields(t, in, n))
         return false;
     if (t->type != KEY_ED25519)
-        return take_mpint(in, &n->d);
-    if (!take_string(in, &seed) || seed.n != ED25519_PRIVATE)
+        return take_number(in, &n->d);
+    if (!ssh_take_string(in, &seed) || seed.n != ED25519_PRIVATE)
         return false;
     n->d = slice_sub(seed, 0, ED25519_PRIVATE / 2);
     return slice_eq(slice_from(seed, ED25519_PRIVATE / 2), n->x);
@@ -279,12 +233,12 @@ static bool section_read(struct arena *a, struct slice in, struct private_key **
     struct key_numbers n = {0};
     struct slice name, comment;
 
-    if (!take_string(&in, &name))
+    if (!ssh_take_string(&in, &name))
         return err_set(e, ERR_MALFORMED, "OpenSSH key: the private section is cut off");
     const struct ssh_type *t = ssh_type_named(name);
     if (!t)
         return err_set(e, ERR_MALFORMED, "OpenSSH key: unsupported key type");
-    if (!private_fields(t, &in, &n) || !take_string(&in, &comment) || !padding_valid(in))
+    if (!private_fields(t, &in, &n) || !ssh_take_string(&in, &comment) || !padding_valid(in))
         return err_set(e, ERR_MALFORMED, "OpenSSH key: bad private section for %s", t->name);
     return private_key_from_numbers(a, t->type, &n, key, e) || err_wrap(e, "OpenSSH key");
 }
@@ -302,7 +256,7 @@ bool openssh_open(struct arena *a, struct slice body, struct slice password,
     struct slice section = c.section;
     if (encrypted && !section_decrypt(secrets, &c, password, &section, e))
         return false;
-    if (!take_u32(&section, &check1) || !take_u32(&section, &check2) || check1 != check2)
+    if (!ssh_take_u32(&section, &check1) || !ssh_take_u32(&section, &check2) || check1 != check2)
         return encrypted ? err_set(e, ERR_UNAUTHORIZED, "password incorrect")
                          : err_set(e, ERR_MALFORMED, "OpenSSH key: bad check numbers");
     return section_read(a, section, key, e);
@@ -316,9 +270,9 @@ static void put_private(struct buf *b, const struct ssh_type *t, const struct pr
     const struct slice rsa[] = {n->n, n->e, n->d, n->qi, n->p, n->q};
 
     if (t->type == KEY_RSA) {
-        put_string(b, slice_text(t->name));
+        ssh_put_string(b, slice_text(t->name));
         for (size_t i = 0; i < COUNT_OF(rsa); i++)
-            put_mpint(b, rsa[i]);
+            ssh_put_mpint(b, rsa[i]);
         return;
     }
     put_public(b, t, k->public_key, n);
@@ -328,7 +282,7 @@ static void put_private(struct buf *b, const struct ssh_type *t, const struct pr
         buf_put(b, n->x);
         return;
     }
-    put_mpint(b, n->d);
+    ssh_put_mpint(b, n->d);
 }
 
 static struct slice section_write(struct arena *secrets, const struct ssh_type *t,
@@ -342,7 +296,7 @@ static struct slice section_write(struct arena *secrets, const struct ssh_type *
     buf_put(&b, slice_of(check, sizeof(check)));
     buf_put(&b, slice_of(check, sizeof(check)));
     put_private(&b, t, k, n);
-    put_string(&b, slice_text(comment ? comment : ""));
+    ssh_put_string(&b, slice_text(comment ? comment : ""));
     for (uint8_t i = 1; buf_ok(&b) && b.n % block; i++)
         buf_byte(&b, i);
     return buf_ok(&b) ? buf_slice(&b) : SLICE_NONE;
@@ -355,7 +309,7 @@ static bool section_encrypt(struct arena *secrets, struct slice *section, struct
     struct slice material;
 
     RNG_SYSTEM.fill(&RNG_SYSTEM, salt, sizeof(salt));
-    put_string(options, slice_of(salt, sizeof(salt)));
+    ssh_put_string(options, slice_of(salt, sizeof(salt)));
     buf_u32(options, BCRYPT_ROUNDS);
     return bcrypt_pbkdf(secrets, password, slice_of(salt, sizeof(salt)), BCRYPT_ROUNDS,
                         AES256_CTR->key + AES_BLOCK, &material, e) &&
@@ -386,12 +340,12 @@ bool private_key_openssh(struct arena *a, const struct private_key *k, struct sl
         return false;
     put_public(&blob, t, k->public_key, &n);
     buf_put(&file, slice_of(MAGIC, sizeof(MAGIC)));
-    put_string(&file, slice_text(password.n ? AES256_CTR->name : "none"));
-    put_string(&file, slice_text(password.n ? "bcrypt" : "none"));
-    put_string(&file, buf_slice(&options));
+    ssh_put_string(&file, slice_text(password.n ? AES256_CTR->name : "none"));
+    ssh_put_string(&file, slice_text(password.n ? "bcrypt" : "none"));
+    ssh_put_string(&file, buf_slice(&options));
     buf_u32(&file, 1);
-    put_string(&file, buf_slice(&blob));
-    put_string(&file, section);
+    ssh_put_string(&file, buf_slice(&blob));
+    ssh_put_string(&file, section);
     pem_put(&text, "OPENSSH PRIVATE KEY", buf_slice(&file));
     if (!buf_done(&file, "OpenSSH key", e) || !buf_done(&text, "OpenSSH key", e))
         return false;

@@ -1,8 +1,8 @@
 /*
  * The HTTP client.  A curl handle keeps its connections; handles that have nothing to do wait in a
  * list, each for one combination of origin, trust, identity and proxy, so that a connection that
- * was verified under one trust never serves a call under another.  A handle is one thread's at a
- * time.
+ * was verified under one trust never serves a call under another.  Calls that want a connection of
+ * their own share handles that keep none.  A handle is one thread's at a time.
  *
  * Redirects are followed here, hop by hop, never with a certificate or an Authorization of ours,
  * and from https to https only unless the call says otherwise.  With a resolver of ours curl is
@@ -16,6 +16,7 @@
 #include "crypto/digest.h"
 
 #define IDLE_MAX       32u
+#define FRESH_USES     200u /* then a handle has seen enough names */
 #define REPLY_USUAL    (1u << 20)
 #define REPLY_HEAD_MAX (256u << 10)
 
@@ -23,6 +24,7 @@ struct handle {
     struct handle *next;
     CURL *curl;
     uint8_t key[DIGEST_MAX];
+    unsigned uses;
 };
 
 struct client {
@@ -155,8 +157,12 @@ static void add_counted(struct digest_run *run, struct slice s)
     digest_add(run, s);
 }
 
+/* A fresh call leaves nothing in its handle that could serve another: one key for all of them. */
 static void make_key(const struct http_call *call, const struct origin *o, uint8_t key[DIGEST_MAX])
 {
+    memset(key, 0, DIGEST_MAX);
+    if (call->fresh)
+        return;
     struct digest_run run = digest_begin(DIGEST_SHA256);
     const char *texts[] = {o->scheme, o->host, o->port, o->proxy, o->no_proxy};
     int kind = call->trust ? (int)call->trust->kind : TRUST_SYSTEM;
@@ -169,7 +175,6 @@ static void make_key(const struct http_call *call, const struct origin *o, uint8
     add_counted(&run, SLICE("identity"));
     for (size_t i = 0; call->identity && i < call->identity->n; i++)
         add_counted(&run, call->identity->chain[i]);
-    memset(key, 0, DIGEST_MAX);
     digest_end(&run, key);
 }
 
@@ -341,7 +346,7 @@ static bool one_hop(struct client *c, const struct http_call *call, const struct
         return false;
     }
     make_key(call, o, key);
-    struct handle *h = call->fresh ? handle_new(key) : handle_take(c, key);
+    struct handle *h = handle_take(c, key);
     struct transfer t = {.curl = h->curl,
                          .arena = a,
                          .deadline = d,
@@ -357,11 +362,13 @@ static bool one_hop(struct client *c, const struct http_call *call, const struct
     transfer_set(&t);
     set_request(&t, call, o, c->user_agent, max);
     curl_easy_setopt(t.curl, CURLOPT_RESOLVE, names);
+    curl_easy_setopt(t.curl, CURLOPT_FRESH_CONNECT, (long)call->fresh);
+    curl_easy_setopt(t.curl, CURLOPT_FORBID_REUSE, (long)call->fresh);
     bool ok = add_headers(&t, call, &headers, e) && transfer_run(&t, e);
     curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &status);
     reply->status = (int)status;
     reply->body = buf_slice(&t.body);
-    if (ok && !call->fresh)
+    if (ok && !(call->fresh && ++h->uses == FRESH_USES))
         handle_give(c, h);
     else
         handle_free(h); /* whatever state its connection is in */

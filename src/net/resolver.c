@@ -1,7 +1,8 @@
 /*
- * The resolver on c-ares: a channel for each call, so that a call costs two sockets and shares
- * nothing.  /etc/hosts, search list, timeouts and attempts come from the system's configuration;
- * the name servers too, unless one was named.
+ * The resolver on c-ares.  A call has a channel to itself, and sockets of its own: no two questions
+ * come from one port.  Setting a channel up means reading the system's configuration, so a few that
+ * have served well are kept, for half a minute at most.  /etc/hosts, search list, timeouts and
+ * attempts come from the system's configuration; the name servers too, unless one was named.
  *
  * Names below "localhost" never leave the machine (RFC 6761 6.3).
  */
@@ -13,6 +14,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "base/buf.h"
@@ -22,17 +24,27 @@
 #define RECORDS_MAX   256u
 #define TXT_BYTES_MAX (128u << 10)
 #define TURN_MS       50 /* somebody may have cancelled */
+#define KEPT_MAX      8u
+#define KEPT_NS       (30 * NS_PER_SEC) /* then the configuration is read again */
 
 struct cares_resolver {
     struct resolver base; /* first */
     char *server;         /* as given; NULL: the system's */
     struct ip ip;
     int port;
+    pthread_mutex_t lock; /* the two below; last in, first out */
+    struct kept {
+        ares_channel channel;
+        int64_t made;
+    } kept[KEPT_MAX];
+    unsigned n_kept;
 };
 
 /* One question under way. */
 struct question {
+    struct cares_resolver *resolver;
     ares_channel channel;
+    int64_t made;     /* the channel, CLOCK_SYSTEM */
     const char *name; /* for messages */
     const char *server;
     int status; /* c-ares' */
@@ -58,8 +70,42 @@ static bool use_server(ares_channel channel, const struct cares_resolver *r)
     return ares_set_servers_ports(channel, &node) == ARES_SUCCESS;
 }
 
-static bool channel_open(const struct cares_resolver *r, struct question *q, struct err *e)
+static bool kept_take(struct cares_resolver *r, struct question *q)
 {
+    struct kept old = {0};
+    int64_t now = CLOCK_SYSTEM.mono_ns(&CLOCK_SYSTEM);
+
+    pthread_mutex_lock(&r->lock);
+    if (r->n_kept > 0)
+        old = r->kept[--r->n_kept];
+    pthread_mutex_unlock(&r->lock);
+    if (!old.channel)
+        return false;
+    if (now - old.made > KEPT_NS) {
+        ares_destroy(old.channel);
+        return false;
+    }
+    q->channel = old.channel;
+    q->made = old.made;
+    return true;
+}
+
+static bool kept_give(struct cares_resolver *r, struct question *q)
+{
+    pthread_mutex_lock(&r->lock);
+    bool room = r->n_kept < KEPT_MAX;
+    if (room)
+        r->kept[r->n_kept++] = (struct kept){q->channel, q->made};
+    pthread_mutex_unlock(&r->lock);
+    return room;
+}
+
+static bool channel_open(struct cares_resolver *r, struct question *q, struct err *e)
+{
+    q->resolver = r;
+    if (kept_take(r, q))
+        return true;
+    q->made = CLOCK_SYSTEM.mono_ns(&CLOCK_SYSTEM);
     int status = ares_init(&q->channel);
 
     if (status != ARES_SUCCESS) {
@@ -74,7 +120,11 @@ static bool channel_open(const struct cares_resolver *r, struct question *q, str
 
 static void channel_close(struct question *q)
 {
-    if (q->channel)
+    if (!q->channel)
+        return;
+    /* With an answer nothing is under way any more; c-ares closed the sockets. */
+    bool good = q->answered && q->status == ARES_SUCCESS;
+    if (!good || !kept_give(q->resolver, q))
         ares_destroy(q->channel); /* whoever still waits is called with ARES_EDESTRUCTION */
 }
 
@@ -309,6 +359,7 @@ struct resolver *resolver_new(const char *server, struct err *e)
         return NULL;
     }
     r->server = server ? xstrdup(server) : NULL;
+    pthread_mutex_init(&r->lock, NULL);
     return &r->base;
 }
 
@@ -318,6 +369,9 @@ void resolver_free(struct resolver *base)
 
     if (!r)
         return;
+    for (unsigned i = 0; i < r->n_kept; i++)
+        ares_destroy(r->kept[i].channel);
+    pthread_mutex_destroy(&r->lock);
     free(r->server);
     free(r);
 }

@@ -4,13 +4,14 @@
 #include "base/encode.h"
 #include "base/file.h"
 
-static const struct template *parse(const struct template_env *env, struct arena *a,
+static const struct template *parse(const struct cert_template *t, struct arena *a,
                                     struct slice text, struct err *e)
 {
+    const struct template_env *env = t->env;
     struct template_options *o = arena_alloc(a, sizeof(*o));
 
     *o = (struct template_options){
-        .set = TEMPLATE_X509, .allow = env->allow, .n_allow = env->n_allow, .clock = env->clock};
+        .set = t->set, .allow = env->allow, .n_allow = env->n_allow, .clock = env->clock};
     return template_parse(a, "template", text, o, e);
 }
 
@@ -32,7 +33,7 @@ static const struct template *parse_file(const struct cert_template *t, struct a
 
     if (!file_read(a, t->file, false, TEMPLATE_TEXT_MAX, &text, e))
         return NULL;
-    const struct template *parsed = parse(t->env, a, text, e);
+    const struct template *parsed = parse(t, a, text, e);
     if (!parsed)
         err_wrap(e, "%s", t->file);
     return parsed;
@@ -49,9 +50,9 @@ static void try_file(const struct cert_template *t, struct arena *keep, const ch
     arena_free(a);
 }
 
-bool cert_template_make(struct arena *a, const struct template_env *env, struct slice text,
-                        struct slice file, const struct json *data, struct cert_template **out,
-                        const char **warning, struct err *e)
+bool cert_template_make(struct arena *a, const struct template_env *env, enum template_set set,
+                        struct slice text, struct slice file, const struct json *data,
+                        struct cert_template **out, const char **warning, struct err *e)
 {
     struct cert_template *t = arena_alloc(a, sizeof(*t));
     struct slice body;
@@ -62,12 +63,13 @@ bool cert_template_make(struct arena *a, const struct template_env *env, struct 
         return err_set(e, ERR_MALFORMED, "templateData: expected an object");
     t->data = data && data->kind == JSON_OBJECT ? data : NULL;
     t->env = env;
+    t->set = set;
     if (!env || (text.n == 0 && file.n == 0 && !t->data))
         return true;
     *out = t;
     if (text.n > 0) {
         if (inline_text(a, text, &body, &t->trouble))
-            t->parsed = parse(env, a, body, &t->trouble);
+            t->parsed = parse(t, a, body, &t->trouble);
         if (!t->parsed)
             *warning = arena_printf(a, "template: %s", t->trouble.text);
     } else if (file.n > 0) {

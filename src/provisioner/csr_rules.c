@@ -77,6 +77,8 @@ static bool check_sans(struct arena *a, const struct csr_rule *rule, const struc
     for (size_t k = 0; k < COUNT_OF(KINDS); k++) {
         size_t asked = 0;
         bool equal = true;
+        if (rule->uris_free && KINDS[k].kind == SAN_URI)
+            continue;
         for (size_t i = 0; i < csr->sans.n; i++) {
             if (csr->sans.v[i].kind != KINDS[k].kind)
                 continue;

@@ -29,6 +29,11 @@ extern const struct shape OPTIONS_SHAPE;
  * signature: issuer, times, audience (with fragment when given), subject.  ERR_UNAUTHORIZED. */
 bool token_claims_check(const struct provisioner *p, const struct token *t, enum method m,
                         struct slice fragment, const struct asking *ask, struct err *e) CHECKED;
+/* claim enableSSHCA.  ERR_UNAUTHORIZED. */
+bool ssh_enabled_check(const struct provisioner *p, struct err *e) CHECKED;
+/* What the claim step.ssh grants.  ERR_UNAUTHORIZED; MALFORMED (told) for an unknown certType. */
+bool token_grant_ssh(const struct token *t, const struct asking *ask, struct grant *g,
+                     struct err *e) CHECKED;
 /* What a self-made sign token grants: subject, names, rules; common-name rule by cn_any. */
 bool token_grant(const struct token *t, const struct asking *ask, bool cn_any, struct grant *g,
                  struct err *e) CHECKED;

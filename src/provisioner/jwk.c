@@ -99,6 +99,21 @@ static bool authorize_revoke(const struct provisioner *p, const struct token *t,
     return check_token(p, t, METHOD_REVOKE, ask, e);
 }
 
+static bool authorize_ssh_sign(const struct provisioner *p, const struct token *t,
+                               const struct asking *ask, struct grant *g, struct err *e)
+{
+    return ssh_enabled_check(p, e) && check_token(p, t, METHOD_SSH_SIGN, ask, e) &&
+           token_grant_ssh(t, ask, g, e);
+}
+
+static bool authorize_ssh_revoke(const struct provisioner *p, const struct token *t,
+                                 const struct asking *ask, struct grant *g, struct err *e)
+{
+    g->subject = t->sub;
+    g->use_key = t->jti;
+    return check_token(p, t, METHOD_SSH_REVOKE, ask, e);
+}
+
 const struct provisioner_type PROVISIONER_JWK = {
     .name = "JWK",
     .written = "JWK",
@@ -106,5 +121,8 @@ const struct provisioner_type PROVISIONER_JWK = {
     .number = 1,
     .served = true,
     .init = init,
-    .authorize = {[METHOD_SIGN] = authorize_sign, [METHOD_REVOKE] = authorize_revoke},
+    .authorize = {[METHOD_SIGN] = authorize_sign,
+                  [METHOD_REVOKE] = authorize_revoke,
+                  [METHOD_SSH_SIGN] = authorize_ssh_sign,
+                  [METHOD_SSH_REVOKE] = authorize_ssh_revoke},
 };

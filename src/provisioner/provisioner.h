@@ -74,9 +74,8 @@ struct provisioner {
     struct slice kid, encrypted_key; /* JWK only */
 };
 /* Reads one element of authority.provisioners.  path: "authority.provisioners[3]".  False: a
- * configuration error (unknown type, wrong JSON types, broken beyond ids, a member that is not
- * served by this version: SSH templates).  A provisioner that cannot be initialized is
- * returned with `trouble`. */
+ * configuration error (unknown type, wrong JSON types, broken beyond ids).  A provisioner that
+ * cannot be initialized is returned with `trouble`. */
 bool provisioner_make(struct arena *a, const struct json *config, const char *path,
                       const struct provisioner_env *env, struct provisioner **p,
                       struct err *e) CHECKED;
@@ -99,6 +98,7 @@ struct csr_rule {
     size_t n_texts;
     const struct sans *sans;
     unsigned rsa_bits;
+    bool uris_free; /* SANS_EQUAL: URIs are not compared (identity certificates) */
 };
 #define GRANT_RULES_MAX 8
 /* Rules in order; ERR_FORBIDDEN (or MALFORMED for key types). */

@@ -59,37 +59,28 @@ static const struct field COMMON_FIELDS[] = {
 static const struct shape COMMON_SHAPE = {"provisioner", sizeof(struct common_config),
                                           COMMON_FIELDS, COUNT_OF(COMMON_FIELDS), false};
 
-static bool has_template(const struct options_template *t)
-{
-    return t && (t->text.n > 0 || t->file.n > 0 || (t->data && t->data->kind != JSON_NULL));
-}
-
-/* What a later version honours is refused by name, never ignored. */
-static bool check_options(const struct options_config *o, struct err *e)
-{
-    static const char LATER[] = "is not supported by this version; remove it";
-
-    if (!o)
-        return true;
-    if (has_template(o->ssh))
-        return err_set(e, ERR_NOT_IMPLEMENTED, "options.ssh: a certificate template %s", LATER);
-    return true;
-}
-
-static bool make_template(struct provisioner *p, struct arena *a, const struct options_config *o,
-                          const struct template_env *env, struct err *e)
+static bool make_template(struct provisioner *p, struct arena *a, const char *name,
+                          enum template_set set, const struct options_template *o,
+                          const struct template_env *env, struct cert_template **out, struct err *e)
 {
     const char *warning;
 
-    if (!o || !o->x509)
+    if (!o)
         return true;
-    if (!cert_template_make(a, env, o->x509->text, o->x509->file, o->x509->data, &p->x509, &warning,
-                            e))
-        return err_wrap(e, "options.x509");
+    if (!cert_template_make(a, env, set, o->text, o->file, o->data, out, &warning, e))
+        return err_wrap(e, "options.%s", name);
     if (warning)
-        p->warning = arena_printf(a, "%s%soptions.x509.%s; its requests fail",
-                                  p->warning ? p->warning : "", p->warning ? "; " : "", warning);
+        p->warning =
+            arena_printf(a, "%s%soptions.%s.%s; its requests fail", p->warning ? p->warning : "",
+                         p->warning ? "; " : "", name, warning);
     return true;
+}
+
+static bool make_templates(struct provisioner *p, struct arena *a, const struct options_config *o,
+                           const struct template_env *env, struct err *e)
+{
+    return !o || (make_template(p, a, "x509", TEMPLATE_X509, o->x509, env, &p->x509, e) &&
+                  make_template(p, a, "ssh", TEMPLATE_SSH, o->ssh, env, &p->ssh, e));
 }
 
 static bool make_webhooks(struct provisioner *p, struct arena *a, const struct options_config *o,
@@ -147,9 +138,11 @@ bool provisioner_make(struct arena *a, const struct json *config, const char *pa
     p->name = common.name;
     p->config = config;
     p->audiences = env->audiences;
-    if (p->type->served && (!check_options(common.options, e) ||
-                            !policy_set_read(a, common.options ? common.options->policy : NULL,
-                                             "options.policy", &p->policies, e)))
+    /* SSHPOP has no options; what stands there is ignored. */
+    if (p->type == &PROVISIONER_SSHPOP)
+        common.options = NULL;
+    if (p->type->served && !policy_set_read(a, common.options ? common.options->policy : NULL,
+                                            "options.policy", &p->policies, e))
         return err_wrap(e, "%s", path);
 
     bool ready = p->type->init(p, a, env, &fatal, &why);
@@ -163,7 +156,7 @@ bool provisioner_make(struct arena *a, const struct json *config, const char *pa
         ready = err_set(&why, ERR_MALFORMED, "name is empty");
     if (ready)
         ready = claims_check(&p->claims, &why);
-    if (ready && p->type->served && !make_template(p, a, common.options, env->templates, e))
+    if (ready && p->type->served && !make_templates(p, a, common.options, env->templates, e))
         return err_wrap(e, "%s", path);
     if (p->type->served && !make_webhooks(p, a, common.options, env->templates, e))
         return err_wrap(e, "%s", path);

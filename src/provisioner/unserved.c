@@ -77,7 +77,6 @@ static bool init_member(struct provisioner *p, struct arena *a, const char *memb
     }
 NAMED_INIT(init_gcp, "gcp")
 NAMED_INIT(init_aws, "aws")
-NAMED_INIT(init_sshpop, "sshpop")
 NAMED_INIT(init_scep, "scep")
 NAMED_INIT(init_nebula, "nebula")
 MEMBER_INIT(init_oidc, "clientID")
@@ -104,6 +103,5 @@ UNSERVED(PROVISIONER_GCP, "GCP", "GCP", "GCP", 3, false, init_gcp);
 UNSERVED(PROVISIONER_AWS, "AWS", "AWS", "AWS", 4, false, init_aws);
 UNSERVED(PROVISIONER_AZURE, "Azure", "AZURE", "Azure", 5, false, init_azure);
 UNSERVED(PROVISIONER_K8SSA, "K8sSA", "K8SSA", "K8sSA", 8, false, init_k8ssa);
-UNSERVED(PROVISIONER_SSHPOP, "SSHPOP", "SSHPOP", "SSHPOP", 9, false, init_sshpop);
 UNSERVED(PROVISIONER_SCEP, "SCEP", "SCEP", "SCEP", 10, true, init_scep);
 UNSERVED(PROVISIONER_NEBULA, "Nebula", "NEBULA", "Nebula", 11, false, init_nebula);

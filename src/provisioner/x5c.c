@@ -126,6 +126,20 @@ static bool authorize_revoke(const struct provisioner *p, const struct token *t,
     return check_token(p, t, METHOD_REVOKE, ask, &leaf, e);
 }
 
+static bool authorize_ssh_sign(const struct provisioner *p, const struct token *t,
+                               const struct asking *ask, struct grant *g, struct err *e)
+{
+    struct cert *leaf;
+
+    if (!ssh_enabled_check(p, e) || !check_token(p, t, METHOD_SSH_SIGN, ask, &leaf, e) ||
+        !token_grant_ssh(t, ask, g, e))
+        return false;
+    g->credential = leaf;
+    g->ssh.limited = true;
+    g->ssh.ceiling = leaf->not_after;
+    return true;
+}
+
 const struct provisioner_type PROVISIONER_X5C = {
     .name = "X5C",
     .written = "X5C",
@@ -133,5 +147,7 @@ const struct provisioner_type PROVISIONER_X5C = {
     .number = 7,
     .served = true,
     .init = init,
-    .authorize = {[METHOD_SIGN] = authorize_sign, [METHOD_REVOKE] = authorize_revoke},
+    .authorize = {[METHOD_SIGN] = authorize_sign,
+                  [METHOD_REVOKE] = authorize_revoke,
+                  [METHOD_SSH_SIGN] = authorize_ssh_sign},
 };

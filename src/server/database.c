@@ -135,9 +135,7 @@ struct store *database_open(const struct config *c, struct clock *clock, struct 
     o.source = arena_cstr(a, c->db->data_source);
     o.path = db_file(a, o.kind, c->db->data_source);
     bool server = o.kind == DB_MYSQL || o.kind == DB_POSTGRESQL;
-    struct store *s =
-        server ? store_source_open(c->db->type, c->db->data_source, c->db->database, true, clock, e)
-               : open_embedded(&o, e);
+    struct store *s = server ? db_server_open(c->db, true, clock, e) : open_embedded(&o, e);
     if (s && is_whole(s, a, e))
         return s;
     store_close(s);

@@ -16,7 +16,7 @@ const char DB_HELP[] =
     "      step-ca db -- look after the database of an authority\n\n"
     "USAGE\n"
     "      step-ca db list [<config>] [<filters>] [--limit=<n>] [--format=text|csv|json]\n"
-    "      step-ca db show <serial> [<config>]\n"
+    "      step-ca db show <serial> [<config>] [--x509|--ssh]\n"
     "      step-ca db export [<config>] [<filters>] [--format=csv|json|pem]\n"
     "      step-ca db stats [<config>]\n"
     "      step-ca db check [<config>]\n"
@@ -53,9 +53,11 @@ const char DB_HELP[] =
     "          Issued through this provisioner (name or id).\n"
     "      --san=<name>, --subject=<name>\n"
     "          With this alternative name (dns:a.example or a.example); with this\n"
-    "          common name.\n"
+    "          common name. Of SSH certificates: this principal, this key id.\n"
     "      --active, --revoked\n"
-    "          Neither ended nor revoked; revoked.\n\n"
+    "          Neither ended nor revoked; revoked.\n"
+    "      --x509, --ssh\n"
+    "          X.509 certificates; SSH certificates.\n\n"
     "OPTIONS\n"
     "      --config=<file>\n"
     "          The configuration, instead of the word <config>.\n"
@@ -121,6 +123,7 @@ static const struct db_flag FLAGS[] = {
     {"san", AT(san), false},        {"subject", AT(subject), false},
     {"limit", AT(limit), false},    {"certificates", AT(certificates), false},
     {"revoked", AT(revoked), true}, {"active", AT(active), true},
+    {"ssh", AT(ssh), true},         {"x509", AT(x509), true},
     {"dry-run", AT(dry_run), true}, {"help", AT(help), true},
     {"h", AT(help), true},
 };

@@ -18,7 +18,7 @@ extern const char DB_HELP[];
 struct db_flags {
     const char *config, *context, *db, *from, *to, *value_dir, *format, *expiring_in, *since,
         *provisioner, *san, *subject, *limit, *certificates;
-    bool revoked, active, dry_run, help;
+    bool revoked, active, ssh, x509, dry_run, help;
 };
 struct db_call {
     struct arena *a;

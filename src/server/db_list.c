@@ -51,9 +51,32 @@ static void print_text(struct printer *p, const struct inventory_row *row)
         SLICE_ARG(one_line(p->a, row->names.n ? row->names : row->subject)));
 }
 
+/* A line as in a file of ssh-keygen.  The blob begins with the name of its type (RFC 4251 5). */
+static void put_ssh(struct printer *p, const struct inventory_row *row)
+{
+    struct slice b = row->der;
+    size_t n = b.n < 4 ? SIZE_MAX : (size_t)b.p[2] << 8 | b.p[3];
+
+    if (b.n < 4 || b.p[0] != 0 || b.p[1] != 0 || n > b.n - 4)
+        return;
+    struct slice type = slice_sub(b, 4, n);
+    if (slice_is_utf8(type) && slice_find(type, '\n') == type.n)
+        buf_printf(&p->out, "%.*s %.*s %.*s\n", SLICE_ARG(type),
+                   SLICE_ARG(base64_text(p->a, BASE64_STD, b)),
+                   SLICE_ARG(one_line(p->a, row->subject)));
+}
+
+static void put_certificate(struct printer *p, const struct inventory_row *row)
+{
+    if (row->kind == CERT_X509)
+        buf_put(&p->out, cert_pem(p->a, row->der));
+    else
+        put_ssh(p, row);
+}
+
 static void print_pem(struct printer *p, const struct inventory_row *row)
 {
-    buf_put(&p->out, cert_pem(p->a, row->der));
+    put_certificate(p, row);
 }
 
 /* RFC 4180: in quotes, quotes doubled. */
@@ -71,7 +94,7 @@ static void csv_text(struct buf *b, struct slice s)
 static const char CSV_HEAD[] =
     "serial,status,subject,common_name,names,key_type,fingerprint,provisioner_id,provisioner_name,"
     "provisioner_type,not_before,not_after,issued_at,revoked_at,reason_code,reason,renewed_"
-    "from\r\n";
+    "from,kind,ca_key\r\n";
 
 static struct slice time_text(struct arena *a, int64_t at)
 {
@@ -99,6 +122,8 @@ static void print_csv(struct printer *p, const struct inventory_row *row)
         revoked ? arena_format(p->a, "%d", row->reason_code) : SLICE(""),
         row->reason,
         row->renewed_from,
+        slice_text(cert_kind_text(row->kind)),
+        row->ca_key,
     };
 
     for (size_t i = 0; i < COUNT_OF(cells); i++) {
@@ -133,6 +158,7 @@ static void put_json(struct printer *p, const struct inventory_row *row)
     struct json_writer j = json_writer(&p->out);
 
     json_open(&j, NULL);
+    json_member_text(&j, "kind", slice_text(cert_kind_text(row->kind)));
     json_member_text(&j, "serial", row->serial);
     json_member_text(&j, "status", slice_text(status_of(row, p->now)));
     json_member_text(&j, "subject", row->subject);
@@ -149,6 +175,8 @@ static void put_json(struct printer *p, const struct inventory_row *row)
         json_member_int(&j, "reasonCode", row->reason_code);
         json_member_text(&j, "reason", row->reason);
     }
+    if (row->ca_key.n)
+        json_member_text(&j, "caKey", row->ca_key);
     if (row->renewed_from.n)
         json_member_text(&j, "renewedFrom", row->renewed_from);
     json_close(&j);
@@ -210,9 +238,13 @@ static bool read_query(struct db_call *c, struct inventory_query *q)
                                   .san = slice_text(f->san),
                                   .subject = slice_text(f->subject),
                                   .only_revoked = f->revoked,
+                                  .only_x509 = f->x509,
+                                  .only_ssh = f->ssh,
                                   .only_active = f->active};
     if (f->revoked && f->active)
         return err_set(&c->e, ERR_MALFORMED, "--revoked and --active exclude each other");
+    if (f->x509 && f->ssh)
+        return err_set(&c->e, ERR_MALFORMED, "--x509 and --ssh exclude each other");
     if (f->since && !db_since("since", f->since, c->clock, &q->issued_since, &c->e))
         return false;
     if (f->expiring_in) {
@@ -296,13 +328,17 @@ static bool show_row(const struct inventory_row *row, void *arg)
     struct printer *p = arg;
     struct arena *a = p->a;
 
-    p->n++;
+    if (p->n++ > 0)
+        buf_byte(&p->out, '\n');
+    if (row->kind != CERT_X509)
+        line(&p->out, "Kind", slice_text(cert_kind_text(row->kind)));
     line(&p->out, "Serial", row->serial);
     line(&p->out, "Status", slice_text(status_of(row, p->now)));
-    line(&p->out, "Subject", one_line(a, row->subject));
+    line(&p->out, row->kind == CERT_X509 ? "Subject" : "Key id", one_line(a, row->subject));
     line(&p->out, "Names", one_line(a, row->names));
     line(&p->out, "Key", row->key_type);
     line(&p->out, "Fingerprint", row->fingerprint);
+    line(&p->out, "CA key", row->ca_key);
     line(&p->out, "Not before", time_text(a, row->not_before));
     line(&p->out, "Not after", time_text(a, row->not_after));
     line(&p->out, "Issued", time_text(a, row->issued_at));
@@ -318,7 +354,7 @@ static bool show_row(const struct inventory_row *row, void *arg)
         line(&p->out, "Reason",
              one_line(a, arena_format(a, "%d %.*s", row->reason_code, SLICE_ARG(row->reason))));
     }
-    buf_put(&p->out, cert_pem(a, row->der));
+    put_certificate(p, row);
     return true;
 }
 
@@ -344,6 +380,8 @@ bool db_show(struct db_call *c)
     if (!serial_read(c->a, slice_text(c->words[0]), &serial, &c->e))
         return err_wrap(&c->e, "serial number %s", c->words[0]);
     q.serial = serial_decimal(c->a, serial);
+    q.only_ssh = c->flags.ssh && !c->flags.x509;
+    q.only_x509 = c->flags.x509 && !c->flags.ssh;
     bool ok = db_source_configured(c, &s) && ask(c, &s, &q, json ? show_json : show_row, &p);
     if (ok && p.n == 0)
         ok = err_set(&c->e, ERR_NOT_FOUND, "there is no certificate %.*s", SLICE_ARG(q.serial));
@@ -358,7 +396,7 @@ bool db_show(struct db_call *c)
 #define PROVISIONERS_MAX 1000
 struct stats {
     int64_t now;
-    uint64_t all, active, ended, revoked, week, month;
+    uint64_t all, ssh, active, ended, revoked, week, month;
     struct arena *a;
     struct by {
         struct slice name;
@@ -388,6 +426,7 @@ static bool count_certificate(const struct inventory_row *row, void *arg)
     bool ended = row->not_after <= s->now, active = !ended && !row->revoked_at;
 
     s->all++;
+    s->ssh += row->kind != CERT_X509;
     s->revoked += row->revoked_at != 0;
     s->ended += ended;
     s->active += active;
@@ -421,6 +460,8 @@ static void say(const char *what, uint64_t n)
 static void say_certificates(const struct stats *s)
 {
     say("Certificates", s->all);
+    if (s->ssh)
+        say("  of SSH", s->ssh);
     say("  active", s->active);
     say("  active, ending within 7 days", s->week);
     say("  active, ending within 30 days", s->month);
@@ -444,7 +485,7 @@ bool db_stats(struct db_call *c)
     s->a = c->a;
     s->now = c->clock->now(c->clock).sec;
     bool ok = db_source_configured(c, &source);
-    if (ok && source.store && source.store->ops->inventory) {
+    if (ok && source.store && (source.store->caps & STORE_INVENTORY)) {
         ok = ask(c, &source, &q, count_certificate, s);
         if (ok)
             say_certificates(s);

@@ -46,10 +46,12 @@ static bool open_sqlite(struct db_call *c, const char *path, bool make, struct d
 
 /* Its source has a password in it: only the type is ever shown. */
 static bool open_server(struct db_call *c, enum db_kind kind, struct slice source,
-                        struct slice database, bool make, struct db_source *s)
+                        const struct config_db *config, bool make, struct db_source *s)
 {
     s->type = s->name = kind == DB_MYSQL ? "mysql" : "postgresql";
-    s->store = store_source_open(slice_text(s->type), source, database, make, c->clock, &c->e);
+    s->store =
+        config ? db_server_open(config, make, c->clock, &c->e)
+               : store_source_open(slice_text(s->type), source, SLICE_NONE, make, c->clock, &c->e);
     return s->store != NULL;
 }
 
@@ -79,7 +81,7 @@ static bool open_spec(struct db_call *c, const char *spec, bool make, struct db_
     if (kind == DB_SQLITE)
         return open_sqlite(c, source, make, s);
     if (kind == DB_MYSQL || kind == DB_POSTGRESQL)
-        return open_server(c, kind, slice_text(source), SLICE_NONE, make, s);
+        return open_server(c, kind, slice_text(source), NULL, make, s);
     if (make)
         return err_set(&c->e, ERR_MALFORMED,
                        "an old database can only be read: expected sqlite:<file> as the target");
@@ -110,7 +112,7 @@ static bool open_configured(struct db_call *c, bool make, struct db_source *s)
         return false;
     enum db_kind kind = db_kind_of(config->db->type);
     if (kind == DB_MYSQL || kind == DB_POSTGRESQL)
-        return open_server(c, kind, config->db->data_source, config->db->database, make, s);
+        return open_server(c, kind, SLICE_NONE, config->db, make, s);
     const char *path = db_file_ready(c->a, config, make, &c->e);
     return path && open_sqlite(c, path, make, s);
 }

@@ -58,6 +58,112 @@ static bool add_file(struct exporter *x, struct slice path)
     return true;
 }
 
+/* The same name as add_file gives it. */
+static struct slice file_name(const struct exporter *x, struct slice path)
+{
+    size_t base = strlen(x->sp->path);
+
+    if (path.n > base + 1 && slice_starts(path, x->sp->path) && path.p[base] == '/')
+        return slice_from(path, base + 1);
+    return path;
+}
+
+static bool put_file_name(struct exporter *x, struct json *object, const char *name,
+                         struct slice path)
+{
+    put_text(x, object, name, file_name(x, path));
+    return slice_starts(path, "softkms:") || add_file(x, path);
+}
+
+static struct slice upper(const struct exporter *x, struct slice s)
+{
+    uint8_t *p = arena_alloc(x->a, s.n + 1);
+
+    for (size_t i = 0; i < s.n; i++) {
+        p[i] = s.p[i] == '-' ? '_' : s.p[i];
+        if (p[i] >= 'a' && p[i] <= 'z')
+            p[i] = (uint8_t)(p[i] - 'a' + 'A');
+    }
+    return slice_of(p, s.n);
+}
+
+static void put_ssh_keys(const struct exporter *x, struct json *ssh, const struct objects *keys)
+{
+    const struct config_ssh_key *v = keys->v;
+    struct json *list = json_make_list(x->a);
+
+    for (size_t i = 0; i < keys->n; i++) {
+        struct json *key = json_make_object(x->a);
+        put_text(x, key, "type", upper(x, v[i].type));
+        if (v[i].federated)
+            json_set(key, x->a, "federated", json_make_bool(x->a, true));
+        json_set(key, x->a, "key", json_copy(x->a, v[i].key));
+        json_append(list, key);
+    }
+    if (list->n > 0)
+        json_set(ssh, x->a, "keys", list);
+}
+
+static bool put_ssh(struct exporter *x)
+{
+    const struct config_ssh *c = x->core->config->ssh;
+    struct json *ssh = json_make_object(x->a);
+
+    if (!c)
+        return true;
+    if (!put_file_name(x, ssh, "hostKey", c->host_key) ||
+        !put_file_name(x, ssh, "userKey", c->user_key))
+        return false;
+    put_ssh_keys(x, ssh, &c->keys);
+    put_text(x, ssh, "addUserPrincipal", c->add_user_principal);
+    put_text(x, ssh, "addUserCommand", c->add_user_command);
+    put_member(x, ssh, "bastion", json_get(x->core->config->tree, "ssh"), "bastion");
+    json_set(x->top, x->a, "ssh", ssh);
+    return true;
+}
+
+static bool put_ssh_files(struct exporter *x, struct json *ssh, const char *name,
+                          const struct objects *files)
+{
+    const struct config_ssh_file *v = files->v;
+    struct json *list = json_make_list(x->a);
+
+    for (size_t i = 0; i < files->n; i++) {
+        struct json *f = json_make_object(x->a), *requires = json_make_list(x->a);
+        const char *path = steppath_abs(x->a, x->sp, arena_cstr(x->a, v[i].source));
+        put_text(x, f, "type", upper(x, v[i].type));
+        put_text(x, f, "name", v[i].name);
+        if (v[i].source.n > 0 && !put_file_name(x, f, "template", slice_text(path)))
+            return false;
+        put_text(x, f, "path", v[i].path);
+        put_text(x, f, "comment", v[i].comment);
+        for (size_t k = 0; k < v[i].requires.n; k++)
+            json_append(requires, text(x, v[i].requires.v[k]));
+        if (requires->n > 0)
+            json_set(f, x->a, "requires", requires);
+        json_append(list, f);
+    }
+    if (list->n > 0)
+        json_set(ssh, x->a, name, list);
+    return true;
+}
+
+static bool put_templates(struct exporter *x)
+{
+    const struct config_templates *t = x->core->config->templates;
+    struct json *templates = json_make_object(x->a), *ssh = json_make_object(x->a);
+
+    if (!t)
+        return true;
+    if (t->ssh && (!put_ssh_files(x, ssh, "users", &t->ssh->user) ||
+                   !put_ssh_files(x, ssh, "hosts", &t->ssh->host)))
+        return false;
+    json_set(templates, x->a, "ssh", ssh);
+    put_member(x, templates, "data", json_get(x->core->config->tree, "templates"), "data");
+    json_set(x->top, x->a, "templates", templates);
+    return true;
+}
+
 static bool put_paths(struct exporter *x, const char *name, const struct texts *paths)
 {
     struct json *list = json_make_list(x->a);
@@ -142,6 +248,8 @@ static bool fill(struct exporter *x, const struct registry *registry)
     for (size_t i = 0; i < c->dns_names.n; i++)
         json_append(names, text(x, c->dns_names.v[i]));
     json_set(x->top, x->a, "dnsNames", names);
+    if (!put_ssh(x))
+        return false;
     put_member(x, x->top, "kms", c->tree, "kms");
     put_member(x, x->top, "logger", c->tree, "logger");
     put_member(x, x->top, "db", c->tree, "db");
@@ -149,7 +257,7 @@ static bool fill(struct exporter *x, const struct registry *registry)
     if (!put_authority(x, registry))
         return false;
     json_set(x->top, x->a, "tls", tls_object(x));
-    if (!add_file(x, c->crt) || (!slice_starts(c->key, "softkms:") && !add_file(x, c->key)))
+    if (!put_templates(x) || !add_file(x, c->crt) || (!slice_starts(c->key, "softkms:") && !add_file(x, c->key)))
         return false;
     json_set(x->top, x->a, "files", x->files);
     return true;

@@ -5,9 +5,11 @@
 
 #include "authority/work.h"
 #include "base/log.h"
+#include "server/prune.h"
 
 #define PRUNE_EVERY  (10 * 60 * NS_PER_SEC)
 #define PRUNE_FIRST  (30 * NS_PER_SEC)
+#define PRUNE_ROWS   20000 /* looked at in one go */
 #define LIFETIME     (24 * 3600 * NS_PER_SEC)
 #define CRL_DEADLINE (300 * NS_PER_SEC)
 #define CRL_RETRY    (60 * NS_PER_SEC)
@@ -21,6 +23,7 @@ struct keeper {
     pthread_cond_t changed;
     bool started, stopping;
     int64_t due[TASKS]; /* monotonic; INT64_MAX: never */
+    struct pruning pruning;
 };
 
 static int64_t mono(const struct keeper *k)
@@ -108,15 +111,35 @@ static int64_t make_crl(struct keeper *k)
     return in;
 }
 
+/* Seconds that certificates are kept after their end; negative: for ever. */
+static int64_t retention(struct keeper *k)
+{
+    struct authority *a = authority_take(k->s);
+    const struct config_db *db = a->core->config->db;
+    int64_t kept =
+        db && db->retention.set && db->retention.ns > 0 ? db->retention.ns / NS_PER_SEC : -1;
+
+    authority_drop(a);
+    return kept;
+}
+
 static int64_t prune(struct keeper *k)
 {
-    struct store *store = k->s->store;
+    struct pruning *p = &k->pruning;
     struct err e = {0};
     uint64_t removed;
+    bool end;
 
-    if (store->ops->prune &&
-        !store->ops->prune(store, k->s->clock->now(k->s->clock).sec, &removed, &e))
+    p->store = k->s->store;
+    p->now = k->s->clock->now(k->s->clock).sec;
+    p->retention = retention(k);
+    if ((p->store->ops->prune && !p->store->ops->prune(p->store, p->now, &removed, &e)) ||
+        !prune_some(p, PRUNE_ROWS, &end, &e))
         log_error("removing ended rows from the store: %s", e.text);
+    if (p->certificates > 0)
+        log_line("%llu certificates were removed: they ended longer ago than db.retention says",
+                 (unsigned long long)p->certificates);
+    p->certificates = 0;
     return PRUNE_EVERY;
 }
 
@@ -181,6 +204,7 @@ void keeper_stop(struct keeper *k)
     pthread_mutex_unlock(&k->lock);
     if (k->started)
         pthread_join(k->thread, NULL);
+    prune_free(&k->pruning);
     pthread_cond_destroy(&k->changed);
     pthread_mutex_destroy(&k->lock);
     free(k);

@@ -110,5 +110,6 @@ void listeners_close(struct listeners *l)
         if (l->open[i])
             listener_close(l->open[i]);
         l->open[i] = NULL;
+        frame_stop_waiting(l->frames[i]);
     }
 }

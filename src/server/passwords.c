@@ -53,17 +53,36 @@ static bool read_hidden(int fd, const char *what, uint8_t *out, size_t *n, struc
     return true;
 }
 
+static const struct slice *find_typed(const struct passwords *p, struct slice key)
+{
+    for (const struct typed_password *t = p->typed; t; t = t->next) {
+        if (slice_eq(t->key, key))
+            return &t->password;
+    }
+    return NULL;
+}
+
+static void remember(struct passwords *p, struct slice key, struct slice password)
+{
+    struct typed_password *t = arena_alloc(p->secrets, sizeof(*t));
+
+    *t = (struct typed_password){p->typed, arena_copy(p->secrets, key),
+                                 arena_copy(p->secrets, password)};
+    p->typed = t;
+}
+
 static bool ask(struct password_source *source, const char *what, unsigned attempt,
                 struct arena *secrets, struct slice *password, struct err *e)
 {
     struct passwords *p =
         (struct passwords *)(void *)((char *)source - offsetof(struct passwords, prompt));
+    const struct slice *typed = find_typed(p, slice_text(what));
     uint8_t *line;
     size_t n = 0;
 
     (void)attempt;
-    if (p->typed.n > 0) {
-        *password = p->typed;
+    if (typed) {
+        *password = *typed;
         return true;
     }
     int fd = open_terminal();
@@ -78,26 +97,27 @@ static bool ask(struct password_source *source, const char *what, unsigned attem
     if (!ok)
         return false;
     *password = slice_trim_end_unicode(slice_of(line, n));
-    p->typed = arena_copy(p->secrets, *password);
+    remember(p, slice_text(what), *password);
     return true;
 }
 
-static bool read_file(struct passwords *p, const char *flag, const char *path, struct slice *out,
-                      struct err *e)
+static bool read_file(struct passwords *p, const char *flag, const char *path,
+                      struct password_file *out, struct err *e)
 {
+    out->path = path;
     if (!path)
         return true;
-    if (!secret_read_file(p->secrets, path, out, e))
+    if (!secret_read_file(p->secrets, path, &out->content, e))
         return err_wrap(e, "--%s", flag);
     return true;
 }
 
-/* Keys that this version does not use: the file must be right all the same. */
+/* Of keys that this version does not use: the file must be right all the same. */
 static bool read_unused(struct passwords *p, const char *flag, const char *path, struct err *e)
 {
-    struct slice password;
+    struct password_file file;
 
-    if (!read_file(p, flag, path, &password, e))
+    if (!read_file(p, flag, path, &file, e))
         return false;
     if (path)
         log_warn("--%s is not used: this version has no key that it would open", flag);
@@ -106,31 +126,41 @@ static bool read_unused(struct passwords *p, const char *flag, const char *path,
 
 bool passwords_read(struct passwords *p, const struct options *o, struct err *e)
 {
-    *p = (struct passwords){.secrets = arena_new(&HEAP_SECRET), .file = o->password_file};
+    *p = (struct passwords){.secrets = arena_new(&HEAP_SECRET)};
     p->prompt = (struct password_source){ask, 1};
     return read_file(p, "password-file", o->password_file, &p->ca, e) &&
-           read_unused(p, "ssh-host-password-file", o->ssh_host_password_file, e) &&
-           read_unused(p, "ssh-user-password-file", o->ssh_user_password_file, e) &&
+           read_file(p, "ssh-host-password-file", o->ssh_host_password_file, &p->ssh_host, e) &&
+           read_file(p, "ssh-user-password-file", o->ssh_user_password_file, &p->ssh_user, e) &&
            read_unused(p, "issuer-password-file", o->issuer_password_file, e);
 }
 
-void passwords_refresh(struct passwords *p)
+static void refresh(struct passwords *p, struct password_file *file)
 {
     struct slice now;
     struct err e = {0};
 
-    if (!p->file || !file_is_regular(p->file))
+    if (!file->path || !file_is_regular(file->path))
         return;
-    if (!secret_read_file(p->secrets, p->file, &now, &e)) {
+    if (!secret_read_file(p->secrets, file->path, &now, &e)) {
         log_warn("%s; the password that was read before is used", e.text);
         return;
     }
-    p->ca = now;
+    file->content = now;
+}
+
+void passwords_refresh(struct passwords *p)
+{
+    refresh(p, &p->ca);
+    refresh(p, &p->ssh_host);
+    refresh(p, &p->ssh_user);
 }
 
 struct core_passwords passwords_for_core(struct passwords *p)
 {
-    return (struct core_passwords){p->ca, &p->prompt};
+    return (struct core_passwords){.ca = p->ca.content,
+                                   .ssh_host = p->ssh_host.content,
+                                   .ssh_user = p->ssh_user.content,
+                                   .prompt = &p->prompt};
 }
 
 void passwords_end(struct passwords *p)

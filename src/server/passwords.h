@@ -1,16 +1,23 @@
-/* Passwords of the keys: from files, from the configuration, or typed at the terminal and
- * remembered for the next reload. */
+/* Passwords of the keys: from files, from the configuration, or typed at the terminal, once for
+ * each key, and remembered for the next reload. */
 #pragma once
 
 #include "authority/services.h"
 #include "crypto/keyfile.h"
 #include "server/options.h"
 
+struct password_file {
+    const char *path;     /* NULL: not given */
+    struct slice content; /* when it was last readable */
+};
+struct typed_password {
+    struct typed_password *next;
+    struct slice key, password; /* key: as the prompt called it */
+};
 struct passwords {
     struct arena *secrets;
-    const char *file;   /* --password-file or NULL */
-    struct slice ca;    /* its content when it was last readable */
-    struct slice typed; /* what was typed at the terminal */
+    struct password_file ca, ssh_host, ssh_user;
+    struct typed_password *typed;
     struct password_source prompt;
 };
 /* Reads every password file that the command line names.  ERR: exit 2. */

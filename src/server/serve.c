@@ -14,7 +14,8 @@
 #include <unistd.h>
 
 #include "acme/acme.h"
-#include "authority/work.h"
+#include "authority/ssh.h"
+#include "base/encode.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/uri.h"
@@ -217,6 +218,14 @@ static bool wait_for_renewal(void *arg)
     return true;
 }
 
+/* As a line for authorized_keys. */
+static void print_ssh_key(struct arena *a, const char *which, const struct ssh_signer *s)
+{
+    if (s->signer)
+        log_info("SSH %s CA Key: %s %.*s", which, ssh_key_type_name(s->key.kind),
+                 SLICE_ARG(base64_text(a, BASE64_STD, s->key.blob)));
+}
+
 static void print_information(struct server *v, const struct core *core)
 {
     struct arena *a = arena_new(&HEAP_USUAL);
@@ -241,6 +250,10 @@ static void print_information(struct server *v, const struct core *core)
     }
     for (size_t i = 0; i < core->roots.n; i++)
         log_info("X.509 Root Fingerprint: %.*s", SLICE_ARG(core->root_fingerprints[i]));
+    if (core->ssh) {
+        print_ssh_key(a, "Host", &core->ssh->host);
+        print_ssh_key(a, "User", &core->ssh->user);
+    }
     arena_free(a);
 }
 

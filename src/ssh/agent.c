@@ -1,7 +1,7 @@
 /* Messages of the ssh-agent protocol (draft-ietf-sshm-ssh-agent 3). */
 #include "ssh/agent.h"
 
-#include "ssh/wire.h"
+#include "crypto/ssh_wire.h"
 
 enum {
     AGENT_FAILURE = 5,

@@ -8,6 +8,7 @@
 enum ssh_cert_type { SSH_USER = 1, SSH_HOST = 2 };
 #define SSH_FOREVER        UINT64_MAX
 #define SSH_PRINCIPALS_MAX 256         /* what OpenSSH accepts */
+#define SSH_OPTIONS_MAX    256         /* of one kind */
 #define SSH_CERT_TEXT_MAX  (64u << 10) /* key id and every single option */
 
 struct ssh_option {
@@ -41,7 +42,8 @@ const char *ssh_cert_type_text(uint32_t type); /* "user", "host"; "unknown" */
 
 /* Sorts options by name (a name twice: ERR_MALFORMED), writes, signs, appends.  nonce, serial and
  * everything else are taken as they are; the ca member is ignored.  Refuses (ERR_MALFORMED) type
- * not 1 or 2, more than SSH_PRINCIPALS_MAX principals, texts beyond SSH_CERT_TEXT_MAX. */
+ * not 1 or 2, more than SSH_PRINCIPALS_MAX principals or SSH_OPTIONS_MAX options, texts beyond
+ * SSH_CERT_TEXT_MAX. */
 bool ssh_cert_sign(const struct ssh_cert *c, struct signer *ca, struct arena *a, struct buf *blob,
                    struct deadline d, struct err *e) CHECKED;
 /* Structure only: bounds, options strictly ascending, an option's data empty or one string, a CA

@@ -2,8 +2,6 @@
 #include "ssh/cert.h"
 #include "ssh/key_private.h"
 
-#define OPTIONS_MAX 256
-
 static bool bad(const char *what, struct err *e)
 {
     return err_set(e, ERR_MALFORMED, "SSH certificate: %s", what);
@@ -54,8 +52,8 @@ static bool read_options(struct arena *a, struct slice in, struct ssh_options *o
 {
     size_t n = count_strings(in) / 2;
 
-    if (n > OPTIONS_MAX)
-        return err_set(e, ERR_MALFORMED, "SSH certificate: more than %d %s", OPTIONS_MAX, what);
+    if (n > SSH_OPTIONS_MAX)
+        return err_set(e, ERR_MALFORMED, "SSH certificate: more than %d %s", SSH_OPTIONS_MAX, what);
     out->v = arena_array(a, n + 1, sizeof(*out->v));
     while (in.n > 0) {
         struct ssh_option *o = &out->v[out->n];

@@ -39,8 +39,11 @@ static bool put_options(struct arena *a, struct buf *b, const struct ssh_options
                         struct err *e)
 {
     struct ssh_option *v = arena_array(a, options->n + 1, sizeof(*v));
-    size_t at = ssh_open_string(b);
 
+    if (options->n > SSH_OPTIONS_MAX)
+        return err_set(e, ERR_MALFORMED, "SSH certificate: more than %d options of one kind",
+                       SSH_OPTIONS_MAX);
+    size_t at = ssh_open_string(b);
     if (options->n > 0) {
         memcpy(v, options->v, options->n * sizeof(*v));
         qsort(v, options->n, sizeof(*v), by_name);

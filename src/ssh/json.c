@@ -56,6 +56,8 @@ static bool read_options(const struct reader *r, const struct json *v, struct ss
 {
     if (v->kind != JSON_OBJECT)
         return wrong(r, "an object of texts");
+    if (v->n > SSH_OPTIONS_MAX)
+        return wrong(r, "fewer members");
     out->v = arena_array(r->a, v->n + 1, sizeof(*out->v));
     for (const struct json *one = v->first; one; one = one->next) {
         if (one->kind != JSON_TEXT)

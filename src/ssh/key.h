@@ -67,6 +67,6 @@ bool ssh_signature_make(struct signer *s, struct slice message, struct buf *blob
  * (they do not sign certificates).  Nothing may follow.  ERR_MALFORMED. */
 bool ssh_signature_verify(struct arena *a, const struct ssh_key *k, struct slice message,
                           struct slice blob, struct err *e) CHECKED;
-/* Its parts, for showing. */
+/* Its parts, for showing.  What follows those of a security key (flags, counter) is left out. */
 bool ssh_signature_read(struct slice blob, struct slice *format, struct slice *bytes,
                         struct err *e) CHECKED;

@@ -1,8 +1,8 @@
 /* What the files of this folder share. */
 #pragma once
 
+#include "crypto/ssh_wire.h"
 #include "ssh/key.h"
-#include "ssh/wire.h"
 
 /* The fields that follow a type name. */
 bool ssh_key_fields(struct arena *a, enum ssh_key_kind kind, struct slice *in, struct ssh_key *k,

@@ -1,7 +1,8 @@
 /* Reading revocation lists: PROTOCOL.krl of OpenSSH. */
 #include "ssh/krl.h"
+
+#include "crypto/ssh_wire.h"
 #include "ssh/krl_internal.h"
-#include "ssh/wire.h"
 
 struct range {
     uint64_t from, to;

@@ -1,7 +1,8 @@
 /* Writing revocation lists: PROTOCOL.krl of OpenSSH. */
 #include "ssh/krl.h"
+
+#include "crypto/ssh_wire.h"
 #include "ssh/krl_internal.h"
-#include "ssh/wire.h"
 
 #define RANGE_MIN 3 /* neighbours that are shorter as a range than as a list */
 

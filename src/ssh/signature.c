@@ -5,8 +5,14 @@
 
 bool ssh_signature_read(struct slice blob, struct slice *format, struct slice *bytes, struct err *e)
 {
+    uint32_t counter;
+    uint8_t flags;
+
     if (!ssh_take_string(&blob, format) || !ssh_take_string(&blob, bytes))
         return err_set(e, ERR_MALFORMED, "SSH signature: cut off (RFC 4253 6.6)");
+    if (slice_starts(*format, "sk-") &&
+        (!ssh_take_byte(&blob, &flags) || !ssh_take_u32(&blob, &counter)))
+        return err_set(e, ERR_MALFORMED, "SSH signature: cut off (PROTOCOL.u2f of OpenSSH)");
     if (blob.n > 0)
         return err_set(e, ERR_MALFORMED, "SSH signature: %zu bytes too many", blob.n);
     return true;
@@ -46,9 +52,8 @@ bool ssh_signature_make(struct signer *s, struct slice message, struct buf *blob
     return true;
 }
 
-static bool pad(struct arena *a, struct slice number, size_t n, struct buf *out)
+static bool put_padded(struct buf *out, struct slice number, size_t n)
 {
-    (void)a;
     if (number.n == 0 || number.n > n)
         return false;
     for (size_t i = number.n; i < n; i++)
@@ -66,7 +71,7 @@ static bool ecdsa_der(struct arena *a, const struct key *k, struct slice bytes, 
     struct slice r, s;
 
     if (!ssh_take_mpint(&bytes, &r) || !ssh_take_mpint(&bytes, &s) || bytes.n > 0 ||
-        !pad(a, r, field, &fixed) || !pad(a, s, field, &fixed))
+        !put_padded(&fixed, r, field) || !put_padded(&fixed, s, field))
         return err_set(e, ERR_MALFORMED, "SSH signature: not two numbers (RFC 5656 3.1.2)");
     return sig_ecdsa_from_fixed(a, k, buf_slice(&fixed), der, e);
 }

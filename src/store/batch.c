@@ -25,7 +25,16 @@ const size_t ISSUED_TEXT_AT[ISSUED_TEXTS] = {
     offsetof(struct issued, provisioner_name),
     offsetof(struct issued, provisioner_type),
     offsetof(struct issued, renewed_from),
+    offsetof(struct issued, ca_key),
 };
+
+const char *cert_kind_text(enum cert_kind k)
+{
+    static const char *const TEXTS[CERT_KINDS] = {
+        [CERT_X509] = "x509", [CERT_SSH_USER] = "ssh-user", [CERT_SSH_HOST] = "ssh-host"};
+
+    return k < CERT_KINDS ? TEXTS[k] : "?";
+}
 
 /* --- Building ------------------------------------------------------------------------------ */
 
@@ -83,7 +92,8 @@ void batch_remove(struct store_batch *b, enum table t, struct slice key,
 
 void batch_issue(struct store_batch *b, const struct issued *i)
 {
-    struct store_op *op = add(b, OP_ISSUE, TABLE_X509_CERTS, i->serial);
+    enum table t = i->kind == CERT_X509 ? TABLE_X509_CERTS : TABLE_SSH_CERTS;
+    struct store_op *op = add(b, OP_ISSUE, t, i->serial);
 
     op->value = i->der;
     op->issued = i;
@@ -92,7 +102,8 @@ void batch_issue(struct store_batch *b, const struct issued *i)
 
 void batch_revoke(struct store_batch *b, const struct revoked *r, const struct refusal *if_there)
 {
-    struct store_op *op = add(b, OP_REVOKE, TABLE_REVOKED_X509_CERTS, r->serial);
+    enum table t = r->ssh ? TABLE_REVOKED_SSH_CERTS : TABLE_REVOKED_X509_CERTS;
+    struct store_op *op = add(b, OP_REVOKE, t, r->serial);
 
     op->value = r->record;
     op->revoked = r;
@@ -236,6 +247,21 @@ bool issued_name_next(struct slice *rest, struct slice *type, struct slice *valu
     *type = typed ? slice_sub(line, 0, colon) : SLICE("");
     *value = typed ? slice_from(line, colon + 1) : line;
     return true;
+}
+
+bool inventory_has_name(struct slice names, struct slice san)
+{
+    struct slice type, value;
+    size_t colon = slice_find(san, ':');
+
+    while (issued_name_next(&names, &type, &value)) {
+        if (slice_eq_case(value, san))
+            return true;
+        if (colon < san.n && slice_eq(type, slice_sub(san, 0, colon)) &&
+            slice_eq_case(value, slice_from(san, colon + 1)))
+            return true;
+    }
+    return false;
 }
 
 void store_revoked_from_record(struct revoked *r, struct arena *a, struct slice record, int64_t now)

@@ -22,7 +22,7 @@ bool batch_check(const struct store_batch *b, struct err *e) CHECKED;
 bool batch_op_holds(const struct store_op *op, struct slice found) CHECKED;
 
 /* Where the texts of a struct issued stand, for those who copy or bind them all. */
-#define ISSUED_TEXTS 12
+#define ISSUED_TEXTS 13
 extern const size_t ISSUED_TEXT_AT[ISSUED_TEXTS];
 static inline struct slice *issued_text(const struct issued *i, size_t nth)
 {
@@ -31,6 +31,11 @@ static inline struct slice *issued_text(const struct issued *i, size_t nth)
 
 /* The next of issued.names: "dns:a.example" -> "dns", "a.example". */
 bool issued_name_next(struct slice *rest, struct slice *type, struct slice *value) CHECKED;
+
+/* san: "a.example", or with its kind, "dns:a.example"; names: as issued.names. */
+bool inventory_has_name(struct slice names, struct slice san);
+/* The records of all tables that have some, for a check. */
+bool store_check_records(struct store *s, problem_fn *tell, void *arg, struct err *e) CHECKED;
 
 /* A revocation that came as a bare record (an import): the members that the inventory shows.
  * What cannot be read becomes `now`, 0 and empty: it is revoked all the same. */

@@ -214,7 +214,7 @@ static void put_plain(struct memory *m, const struct store_op *op)
 {
     struct row *row = put(m, op->table, op->key, op->value, op->expires);
 
-    if (op->table != TABLE_REVOKED_X509_CERTS)
+    if (op->table != TABLE_REVOKED_X509_CERTS && op->table != TABLE_REVOKED_SSH_CERTS)
         return;
     struct arena *a = arena_new(&HEAP_USUAL);
     struct revoked r = {.serial = op->key};
@@ -333,26 +333,13 @@ struct found {
     size_t n, cap;
 };
 
-static bool has_name(const struct issued *i, struct slice san)
-{
-    struct slice rest = i->names, type, value;
-    size_t colon = slice_find(san, ':');
-
-    while (issued_name_next(&rest, &type, &value)) {
-        if (slice_eq_case(value, san))
-            return true;
-        if (colon < san.n && slice_eq(type, slice_sub(san, 0, colon)) &&
-            slice_eq_case(value, slice_from(san, colon + 1)))
-            return true;
-    }
-    return false;
-}
-
 static bool behind_cursor(const struct issued *i, const struct inventory_query *q)
 {
     if (slice_empty(q->after) || i->not_after > q->after_not_after)
         return true;
-    return i->not_after == q->after_not_after && slice_cmp(i->serial, q->after) > 0;
+    int order = slice_cmp(i->serial, q->after);
+    return i->not_after == q->after_not_after &&
+           (order > 0 || (order == 0 && i->kind != CERT_X509 && !q->after_ssh));
 }
 
 static bool names_match(const struct issued *i, const struct inventory_query *q)
@@ -360,7 +347,7 @@ static bool names_match(const struct issued *i, const struct inventory_query *q)
     if (q->provisioner.n && !slice_eq(q->provisioner, i->provisioner_id) &&
         !slice_eq(q->provisioner, i->provisioner_name))
         return false;
-    if (q->san.n && !has_name(i, q->san))
+    if (q->san.n && !inventory_has_name(i->names, q->san))
         return false;
     if (q->subject.n && !slice_eq_case(q->subject, i->subject) &&
         !slice_eq_case(q->subject, i->common_name))
@@ -379,6 +366,8 @@ static bool matches(const struct issued *i, bool revoked, const struct inventory
         return false;
     if (q->only_active && (revoked || i->not_after <= now))
         return false;
+    if (i->kind == CERT_X509 ? q->only_ssh : q->only_x509)
+        return false;
     return names_match(i, q) && behind_cursor(i, q);
 }
 
@@ -395,6 +384,8 @@ static void take(struct found *f, const struct issued *i, const struct row *revo
                  struct arena *a)
 {
     *found_room(f) = (struct inventory_row){
+        .kind = i->kind,
+        .ca_key = arena_copy(a, i->ca_key),
         .serial = arena_copy(a, i->serial),
         .subject = arena_copy(a, i->subject),
         .common_name = arena_copy(a, i->common_name),
@@ -415,19 +406,17 @@ static void take(struct found *f, const struct issued *i, const struct row *revo
     };
 }
 
-static void collect(struct memory *m, const struct inventory_query *q, struct found *f,
-                    struct arena *a)
+static void collect(struct memory *m, enum table t, enum table revocations,
+                    const struct inventory_query *q, struct found *f, struct arena *a)
 {
     int64_t now = m->clock->now(m->clock).sec;
+    struct row *row = behind(m, t, SLICE_NONE);
 
-    pthread_mutex_lock(&m->lock);
-    struct row *row = behind(m, TABLE_X509_CERTS, SLICE_NONE);
-    for (; row && row->table == TABLE_X509_CERTS; row = behind(m, row->table, row->key)) {
-        const struct row *revoked = find(m, TABLE_REVOKED_X509_CERTS, row->key);
+    for (; row && row->table == t; row = behind(m, row->table, row->key)) {
+        const struct row *revoked = find(m, revocations, row->key);
         if (row->issued && matches(row->issued, revoked != NULL, q, now))
             take(f, row->issued, revoked, a);
     }
-    pthread_mutex_unlock(&m->lock);
 }
 
 static int by_not_after(const void *a, const void *b)
@@ -436,18 +425,23 @@ static int by_not_after(const void *a, const void *b)
 
     if (x->not_after != y->not_after)
         return x->not_after < y->not_after ? -1 : 1;
-    return slice_cmp(x->serial, y->serial);
+    int order = slice_cmp(x->serial, y->serial);
+    return order ? order : (x->kind != CERT_X509) - (y->kind != CERT_X509);
 }
 
 static bool memory_inventory(struct store *s, const struct inventory_query *q, inventory_fn *visit,
                              void *arg, struct deadline d, struct err *e)
 {
     CLEANUP(arena_cleanup) struct arena *a = arena_new(&HEAP_USUAL);
+    struct memory *m = (struct memory *)s;
     struct found f = {0};
 
     if (!deadline_ok(d, e))
         return false;
-    collect((struct memory *)s, q, &f, a);
+    pthread_mutex_lock(&m->lock);
+    collect(m, TABLE_X509_CERTS, TABLE_REVOKED_X509_CERTS, q, &f, a);
+    collect(m, TABLE_SSH_CERTS, TABLE_REVOKED_SSH_CERTS, q, &f, a);
+    pthread_mutex_unlock(&m->lock);
     if (f.n)
         qsort(f.rows, f.n, sizeof(*f.rows), by_not_after);
     for (size_t i = 0; i < f.n && (q->limit == 0 || i < q->limit); i++) {

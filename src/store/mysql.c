@@ -27,6 +27,7 @@ static void my_free(struct sql_store *s)
 
 static const struct sql_driver MARIADB = {
     .name = "mysql",
+    .dialect = &MY_DIALECT,
     .counts_changes = true,
     .connect = my_connect,
     .close = my_close,
@@ -36,6 +37,7 @@ static const struct sql_driver MARIADB = {
     .rollback = my_rollback,
     .write = my_write,
     .read = my_read,
+    .query = my_query,
     .make_room = my_make_room,
     .ensure_table = my_ensure_table,
     .tables = my_tables,
@@ -61,15 +63,16 @@ static bool read_source(struct my_store *s, const char *source, const char *data
     return true;
 }
 
-struct store *store_mysql_open(const char *source, const char *database, bool make,
-                               struct clock *clock, struct err *e)
+struct store *store_mysql_open(const char *source, const char *database,
+                               const struct store_source_options *o, struct clock *clock,
+                               struct err *e)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct my_store *s = xcalloc(1, sizeof(*s));
 
     pthread_once(&once, library_once);
-    sql_store_init(&s->base, &MARIADB, make, clock);
-    if (read_source(s, source, database, e) && (!make || my_ensure_database(s, e)))
+    sql_store_init(&s->base, &MARIADB, o, clock);
+    if (read_source(s, source, database, e) && (!o->make || my_ensure_database(s, e)))
         return sql_store_start(&s->base, my_prepare, e);
     store_close(&s->base.base);
     return NULL;

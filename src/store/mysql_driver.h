@@ -55,6 +55,13 @@ enum sql_result my_read(struct sql_conn *c, enum sql_stmt which, enum table t,
                         const struct sql_args *args, struct deadline d, struct arena *a,
                         struct sql_rows *rows, struct err *e);
 
+/* What an error of the server means. */
+enum sql_result my_judge(struct my_conn *c, unsigned number, const char *text, struct err *e);
+enum sql_result my_query(struct sql_conn *c, const char *sql, const struct sql_value *values,
+                         size_t n, struct deadline d, struct arena *a, struct sql_cells *out,
+                         struct err *e);
+extern const struct sql_dialect MY_DIALECT;
+
 bool my_ensure_database(const struct my_store *s, struct err *e) CHECKED;
 bool my_prepare(struct sql_store *s, struct sql_conn *c, struct err *e) CHECKED;
 bool my_make_room(struct sql_store *s, struct sql_conn *c, enum table t, const char *name, size_t n,

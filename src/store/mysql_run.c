@@ -59,7 +59,7 @@ static const struct meaning {
 #define CLIENT_ERRORS     2000 /* the library's own numbers: no connection, no answer */
 #define CLIENT_ERRORS_END 2100
 
-static enum sql_result judge(struct my_conn *c, unsigned number, const char *text, struct err *e)
+enum sql_result my_judge(struct my_conn *c, unsigned number, const char *text, struct err *e)
 {
     static const struct meaning CLIENT = {0, SQL_BROKEN, ERR_UNAVAILABLE, true};
     static const struct meaning OTHER = {0, SQL_FAILED, ERR_INTERNAL, false};
@@ -85,7 +85,7 @@ enum sql_result my_plain(struct my_conn *c, const char *sql, unsigned *number, M
         rows = mysql_store_result(c->my);
     *number = mysql_errno(c->my);
     if (*number)
-        return judge(c, *number, mysql_error(c->my), e);
+        return my_judge(c, *number, mysql_error(c->my), e);
     if (out)
         *out = rows;
     else
@@ -125,7 +125,7 @@ void my_rollback(struct sql_conn *base)
 static enum sql_result judge_stmt(struct my_conn *c, MYSQL_STMT *st, const char *table,
                                   struct err *e)
 {
-    enum sql_result result = judge(c, mysql_stmt_errno(st), mysql_stmt_error(st), e);
+    enum sql_result result = my_judge(c, mysql_stmt_errno(st), mysql_stmt_error(st), e);
 
     err_wrap(e, "table %s", table);
     return result;

@@ -96,7 +96,7 @@ static bool ensure_table(const struct my_store *s, struct my_conn *c, const char
     sql_text_put(sql, "SELECT nkey,nvalue FROM @ LIMIT 0", '`', name);
     enum sql_result result = my_plain(c, sql, &number, &r, e);
     if (number == MY_NO_SUCH_TABLE)
-        return !s->base.make || create_table(c, name, e);
+        return !s->base.options.make || create_table(c, name, e);
     bool foreign = result == SQL_DONE ? !right_columns(r, room) : number == MY_UNKNOWN_COLUMN;
     mysql_free_result(r);
     if (foreign)
@@ -187,13 +187,13 @@ static bool check_schema(const struct my_store *s, struct my_conn *c, struct err
 
     if (my_plain(c, "SELECT nvalue FROM " SQL_META_TABLE " WHERE nkey='" SQL_SCHEMA_KEY "'",
                  &number, &r, e) != SQL_DONE)
-        return (!s->base.make && number == MY_NO_SUCH_TABLE) ||
+        return (!s->base.options.make && number == MY_NO_SUCH_TABLE) ||
                err_wrap(e, "table " SQL_META_TABLE);
     MYSQL_ROW row = mysql_fetch_row(r);
     bool there = row != NULL;
     bool ok = sql_schema_check(&s->base, there ? slice_text(text_of(row, 0)) : SLICE_NONE, e);
     mysql_free_result(r);
-    if (!ok || there || !s->base.make)
+    if (!ok || there || !s->base.options.make)
         return ok;
     return my_plain(c, "INSERT IGNORE INTO " SQL_META_TABLE " VALUES('" SQL_SCHEMA_KEY "','1')",
                     &number, NULL, e) == SQL_DONE;

@@ -131,6 +131,7 @@ static void pg_free(struct sql_store *s)
 
 static const struct sql_driver POSTGRESQL = {
     .name = "postgresql",
+    .dialect = &PG_DIALECT,
     .connect = pg_connect,
     .close = pg_close,
     .alive = pg_alive,
@@ -139,6 +140,7 @@ static const struct sql_driver POSTGRESQL = {
     .rollback = pg_rollback,
     .write = pg_write,
     .read = pg_read,
+    .query = pg_query,
     .ensure_table = pg_ensure_table,
     .tables = pg_tables,
     .free = pg_free,
@@ -265,7 +267,7 @@ static bool ensure_table(const struct pg_store *s, struct pg_conn *c, const char
     sql_text_put(sql, "SELECT nkey,nvalue FROM @ LIMIT 0", '"', name);
     enum sql_result result = pg_plain(c, sql, DEADLINE_NONE, state, &r, e);
     if (result != SQL_DONE && strcmp(state, "42P01") == 0)
-        return !s->base.make || create_table(c, name, e);
+        return !s->base.options.make || create_table(c, name, e);
     bool foreign = result == SQL_DONE ? !right_columns(r) : strcmp(state, "42703") == 0;
     if (result == SQL_DONE)
         PQclear(r);
@@ -292,12 +294,12 @@ static bool check_schema(const struct pg_store *s, struct pg_conn *c, struct err
                  "SELECT convert_from(nvalue,'SQL_ASCII') FROM " SQL_META_TABLE
                  " WHERE nkey='" SQL_SCHEMA_KEY "'",
                  DEADLINE_NONE, state, &r, e) != SQL_DONE)
-        return (!s->base.make && strcmp(state, "42P01") == 0) ||
+        return (!s->base.options.make && strcmp(state, "42P01") == 0) ||
                err_wrap(e, "table " SQL_META_TABLE);
     bool there = PQntuples(r) > 0;
     bool ok = sql_schema_check(&s->base, there ? slice_text(PQgetvalue(r, 0, 0)) : SLICE_NONE, e);
     PQclear(r);
-    if (!ok || there || !s->base.make)
+    if (!ok || there || !s->base.options.make)
         return ok;
     return pg_plain(c,
                     "INSERT INTO " SQL_META_TABLE " VALUES('" SQL_SCHEMA_KEY
@@ -377,13 +379,14 @@ static void add_defaults(struct pg_store *s)
     add_system_roots(s);
 }
 
-struct store *store_postgresql_open(const char *source, const char *database, bool make,
-                                    struct clock *clock, struct err *e)
+struct store *store_postgresql_open(const char *source, const char *database,
+                                    const struct store_source_options *o, struct clock *clock,
+                                    struct err *e)
 {
     struct pg_store *s = xcalloc(1, sizeof(*s));
     struct dsn_postgresql dsn;
 
-    sql_store_init(&s->base, &POSTGRESQL, make, clock);
+    sql_store_init(&s->base, &POSTGRESQL, o, clock);
     if (!dsn_postgresql_read(s->base.arena, arena_copy(s->base.arena, slice_text(source)), &dsn,
                              e)) {
         store_close(&s->base.base);
@@ -393,7 +396,7 @@ struct store *store_postgresql_open(const char *source, const char *database, bo
     if (database && *database)
         s->database = arena_printf(s->base.arena, "%s", database);
     add_defaults(s);
-    if (!make || ensure_database(s, e))
+    if (!o->make || ensure_database(s, e))
         return sql_store_start(&s->base, prepare, e);
     store_close(&s->base.base);
     return NULL;

@@ -35,5 +35,12 @@ enum sql_result pg_write(struct sql_conn *c, enum sql_stmt which, enum table t,
 enum sql_result pg_read(struct sql_conn *c, enum sql_stmt which, enum table t,
                         const struct sql_args *args, struct deadline d, struct arena *a,
                         struct sql_rows *rows, struct err *e);
+/* Waits for what was sent. */
+enum sql_result pg_finish(struct pg_conn *c, int sent, struct deadline d, char state[6],
+                          PGresult **out, struct err *e);
+enum sql_result pg_query(struct sql_conn *c, const char *sql, const struct sql_value *values,
+                         size_t n, struct deadline d, struct arena *a, struct sql_cells *out,
+                         struct err *e);
+extern const struct sql_dialect PG_DIALECT;
 /* "postgresql: ..." with the first line of what libpq said. */
 bool pg_fail(const char *text, enum err_kind kind, struct err *e);

@@ -2,7 +2,8 @@
 #include "store/sql.h"
 
 struct store *store_postgresql_open(const char *source UNUSED, const char *database UNUSED,
-                                    bool make UNUSED, struct clock *clock UNUSED, struct err *e)
+                                    const struct store_source_options *o UNUSED,
+                                    struct clock *clock UNUSED, struct err *e)
 {
     err_set(e, ERR_NOT_IMPLEMENTED,
             "this build has no PostgreSQL engine (it was built without libpq)");

@@ -157,8 +157,8 @@ static PGresult *answer(struct pg_conn *c, struct deadline d, struct err *e)
     return NULL;
 }
 
-static enum sql_result finish(struct pg_conn *c, int sent, struct deadline d, char state[6],
-                              PGresult **out, struct err *e)
+enum sql_result pg_finish(struct pg_conn *c, int sent, struct deadline d, char state[6],
+                          PGresult **out, struct err *e)
 {
     PGresult *r = sent ? answer(c, d, e) : NULL;
 
@@ -179,7 +179,7 @@ static enum sql_result finish(struct pg_conn *c, int sent, struct deadline d, ch
 enum sql_result pg_plain(struct pg_conn *c, const char *sql, struct deadline d, char state[6],
                          PGresult **out, struct err *e)
 {
-    return finish(c, PQsendQuery(c->pg, sql), d, state, out, e);
+    return pg_finish(c, PQsendQuery(c->pg, sql), d, state, out, e);
 }
 
 /* --- Transactions ---------------------------------------------------------------------------- */
@@ -280,7 +280,7 @@ static enum sql_result run(struct pg_conn *c, enum sql_stmt which, enum table t,
     fill(&p, TEXTS[which].params, args);
     int sent =
         PQsendQueryParams(c->pg, sql, p.n, p.types, p.values, p.lengths, p.formats, 1 /* binary */);
-    enum sql_result result = finish(c, sent, d, state, out, e);
+    enum sql_result result = pg_finish(c, sent, d, state, out, e);
     if (result != SQL_DONE)
         err_wrap(e, "table %s", sql_table_name(t, args));
     return result;

@@ -5,14 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "store/sql.h"
-#include "json/json.h"
+#include "store/sql_ledger.h"
 
-#define READ_TRIES   3
-#define PAGE_ROWS    256
-#define PRUNE_ROWS   20000       /* nonces looked at in one call */
-#define NONCE_KEPT_S (24 * 3600) /* unused ones */
-#define PRUNE_NS     (60 * NS_PER_SEC)
+#define READ_TRIES 3
+#define PAGE_ROWS  256
 
 const char *sql_table_name(enum table t, const struct sql_args *args)
 {
@@ -118,16 +114,6 @@ static bool sql_scan(struct store *base, enum table t, struct slice after, unsig
     return sql_scan_table((struct sql_store *)base, t, NULL, after, limit, visit, arg, d, e);
 }
 
-static bool sql_inventory(struct store *base, const struct inventory_query *q UNUSED,
-                          inventory_fn *visit UNUSED, void *arg UNUSED, struct deadline d UNUSED,
-                          struct err *e)
-{
-    return err_set(e, ERR_NOT_IMPLEMENTED,
-                   "%s: this database has the tables of keys and values only, and no inventory of "
-                   "certificates; import it into SQLite for one",
-                   base->name);
-}
-
 /* --- Writing --------------------------------------------------------------------------------- */
 
 static void sql_submit(struct store *base, struct store_batch *b, struct deadline d,
@@ -138,81 +124,6 @@ static void sql_submit(struct store *base, struct store_batch *b, struct deadlin
     enum committed how = sql_batch_run((struct sql_store *)base, b, d, &refused, &why);
 
     done(how, refused, how == STORE_LOST || how == STORE_UNKNOWN ? &why : NULL, arg);
-}
-
-/* --- Pruning: unused nonces; the reference's tables do not say when other rows end --------------
- */
-
-struct nonces {
-    struct arena *a;
-    struct store_batch batch;
-    struct sql_store *s;
-    int64_t before;
-    uint64_t looked_at;
-};
-
-static bool has_ended(struct arena *a, struct slice record, int64_t before)
-{
-    const struct json *object = json_read(a, record, &JSON_RECORD, NULL, NULL);
-    struct instant created;
-
-    return rfc3339_read(json_text(json_get(object, "CreatedAt")), &created) && created.sec < before;
-}
-
-static bool look_at_nonce(struct slice key, struct slice value, void *arg)
-{
-    struct nonces *n = arg;
-
-    n->looked_at++;
-    if (key.n <= SQL_KEY_MAX) {
-        memcpy(n->s->pruned_key, key.p, key.n);
-        n->s->pruned_n = key.n;
-    }
-    if (key.n > 0 && key.n <= SQL_KEY_MAX && has_ended(n->a, value, n->before))
-        batch_remove(&n->batch, TABLE_NONCES, arena_copy(n->a, key), NULL);
-    return true;
-}
-
-/* *more: the table goes on behind these. */
-static bool prune_page(struct sql_store *s, struct nonces *n, struct deadline d, bool *more,
-                       uint64_t *removed, struct err *e)
-{
-    struct arena_mark mark = arena_mark(n->a);
-    struct slice after = slice_of(s->pruned_key, s->pruned_n);
-    uint64_t before = n->looked_at;
-    uint8_t copy[SQL_KEY_MAX];
-
-    memcpy(copy, after.p, after.n);
-    batch_clear(&n->batch);
-    if (!sql_scan(&s->base, TABLE_NONCES, slice_of(copy, after.n), PAGE_ROWS, look_at_nonce, n, d,
-                  e))
-        return false;
-    *more = n->looked_at - before == PAGE_ROWS;
-    size_t ended = n->batch.n;
-    if (ended > 0 && !store_commit(&s->base, &n->batch, d, e))
-        return false;
-    *removed += ended;
-    arena_rewind(n->a, mark);
-    return true;
-}
-
-static bool sql_prune(struct store *base, int64_t now, uint64_t *removed, struct err *e)
-{
-    struct sql_store *s = (struct sql_store *)base;
-    CLEANUP(arena_cleanup) struct arena *a = arena_new(&HEAP_USUAL);
-    struct nonces n = {.a = a, .batch = {.arena = a}, .s = s, .before = now - NONCE_KEPT_S};
-    struct deadline d = deadline_in(&CLOCK_SYSTEM, PRUNE_NS);
-    bool more = true, ok = true;
-
-    *removed = 0;
-    sql_pool_trim(s);
-    pthread_mutex_lock(&s->pruning);
-    while (ok && more && n.looked_at < PRUNE_ROWS)
-        ok = prune_page(s, &n, d, &more, removed, e);
-    if (!more)
-        s->pruned_n = 0;
-    pthread_mutex_unlock(&s->pruning);
-    return ok;
 }
 
 /* --- Opening and closing --------------------------------------------------------------------- */
@@ -238,6 +149,8 @@ static const struct store_ops SQL = {
     .tables = sql_tables,
     .scan_named = sql_scan_named,
     .import = sql_import,
+    .reindex = sql_reindex,
+    .check = sql_check,
     .probe = sql_probe,
 };
 
@@ -254,15 +167,21 @@ static void give(void *p, size_t n UNUSED)
 /* Wiped: the data source has a password. */
 const struct heap SQL_HEAP_WIPED = {take, give, true};
 
-void sql_store_init(struct sql_store *s, const struct sql_driver *driver, bool make,
-                    struct clock *clock)
+void sql_store_init(struct sql_store *s, const struct sql_driver *driver,
+                    const struct store_source_options *o, struct clock *clock)
 {
     s->base = (struct store){&SQL, STORE_DURABLE | STORE_SHARED, driver->name};
     s->driver = driver;
-    s->make = make;
+    s->options = *o;
+    if (s->options.connections == 0)
+        s->options.connections = SQL_CONNECTIONS;
+    if (s->options.idle == 0)
+        s->options.idle = s->options.connections;
+    if (s->options.lifetime == 0)
+        s->options.lifetime = SQL_LIFETIME_NS;
     s->clock = clock;
     s->arena = arena_new(&SQL_HEAP_WIPED);
-    sql_pool_init(&s->pool);
+    sql_pool_init(&s->pool, s->options.connections);
     pthread_mutex_init(&s->pruning, NULL);
     pthread_mutex_init(&s->probing, NULL);
 }
@@ -272,7 +191,7 @@ struct store *sql_store_start(struct sql_store *s,
                               struct err *e)
 {
     struct sql_conn *c = sql_pool_take(s, DEADLINE_NONE, e);
-    bool ready = c && prepare(s, c, e);
+    bool ready = c && prepare(s, c, e) && sql_ledger_ready(s, c, e);
 
     if (c)
         sql_pool_give(s, c, !ready);

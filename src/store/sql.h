@@ -6,6 +6,9 @@
  *   sql.c                the store as the rest of the house sees it
  *   sql_pool.c           connections: how many, how old, alive or not
  *   sql_tables.c         tables by name, rows of an import
+ *   sql_ledger*.c        the inventory: written beside the reference's tables, made anew, checked
+ *   sql_inventory.c      questions to it
+ *   sql_prune.c          rows whose time has passed
  *   sql_batch.c          one batch: statements whose row count is the expectation; retries
  *   mysql*.c, postgresql*.c   a driver each: connect, run a statement, make the tables
  *
@@ -68,6 +71,30 @@ struct sql_rows {
     size_t n;
 };
 
+/* Of statements of any text: '?' stands for the next value. */
+enum sql_type { SQL_TYPE_BYTES, SQL_TYPE_TEXT, SQL_TYPE_NUMBER };
+struct sql_value {
+    enum sql_type type;
+    bool null;
+    struct slice bytes;
+    int64_t number;
+};
+struct sql_value sql_bytes(struct slice s);
+struct sql_value sql_text(struct slice s);
+struct sql_value sql_number(int64_t n);
+struct sql_cells {
+    struct slice *v; /* row by row; NULL of the server: empty */
+    size_t rows, columns;
+};
+/* What the two say differently; pairs stand around what they are for. */
+struct sql_dialect {
+    const char *key_of_text[2], *text_of_key[2]; /* a serial number as nkey, and back */
+    const char *text_out[2], *number_out[2];     /* a column of a result, as text */
+    const char *names_insert[2];                 /* around "(?,?,?,?),…" */
+    const char *ledger_insert, *ledger_describe, *ledger_there;
+    const char *const *ledger_tables; /* statements that make them; NULL at the end */
+};
+
 enum sql_result {
     SQL_DONE,
     SQL_AGAIN,  /* deadlock or the like: nothing of the transaction will stand, run it again */
@@ -85,6 +112,7 @@ struct sql_conn {
 struct sql_store;
 struct sql_driver {
     const char *name;
+    const struct sql_dialect *dialect;
     /* UPDATE counts the rows that changed, not those that were found. */
     bool counts_changes;
     struct sql_conn *(*connect)(struct sql_store *, struct err *);
@@ -99,6 +127,9 @@ struct sql_driver {
                              struct deadline, uint64_t *rows, struct err *);
     enum sql_result (*read)(struct sql_conn *, enum sql_stmt, enum table, const struct sql_args *,
                             struct deadline, struct arena *, struct sql_rows *, struct err *);
+    /* Any statement; out NULL: its rows do not matter.  Results are text and bytes. */
+    enum sql_result (*query)(struct sql_conn *, const char *sql, const struct sql_value *, size_t n,
+                             struct deadline, struct arena *, struct sql_cells *out, struct err *);
     /* Outside a transaction: a value of n bytes will fit into the table (a name: TABLES).  May be
      * NULL. */
     bool (*make_room)(struct sql_store *, struct sql_conn *, enum table, const char *name, size_t n,
@@ -114,15 +145,17 @@ struct sql_driver {
 
 /* --- Connections --------------------------------------------------------------------------- */
 
-#define SQL_CONNECTIONS 16
+#define SQL_CONNECTIONS 16 /* unless something else is asked for */
+#define SQL_LIFETIME_NS (30 * 60 * NS_PER_SEC)
 struct sql_pool {
     struct gate gate;
     pthread_mutex_t lock;
     struct sql_conn *idle;
+    unsigned n_idle;
     bool started;     /* before that a failure is the caller's to tell */
     bool unreachable; /* said once in the log, and once when it works again */
 };
-void sql_pool_init(struct sql_pool *p);
+void sql_pool_init(struct sql_pool *p, unsigned connections);
 void sql_pool_close(struct sql_store *s);
 /* An idle one that seems alive, or a new one; waits for at most 5 s. */
 struct sql_conn *sql_pool_take(struct sql_store *s, struct deadline d, struct err *e) CHECKED;
@@ -141,11 +174,12 @@ struct sql_store {
     struct store base;
     const struct sql_driver *driver;
     struct clock *clock;
-    bool make;           /* what is missing */
+    struct store_source_options options;
     struct arena *arena; /* the data source: wiped when it goes */
     struct sql_pool pool;
     pthread_mutex_t pruning;
-    uint8_t pruned_key[SQL_KEY_MAX]; /* where the next prune goes on */
+    size_t pruned_rule; /* where the next prune goes on */
+    uint8_t pruned_key[SQL_KEY_MAX];
     size_t pruned_n;
     pthread_mutex_t probing;
     int64_t probed_at; /* monotonic; 0: never */
@@ -153,8 +187,8 @@ struct sql_store {
 };
 extern const struct heap SQL_HEAP_WIPED;
 /* Shared by the drivers' open functions. */
-void sql_store_init(struct sql_store *s, const struct sql_driver *driver, bool make,
-                    struct clock *clock);
+void sql_store_init(struct sql_store *s, const struct sql_driver *driver,
+                    const struct store_source_options *o, struct clock *clock);
 /* Connects once, makes what is missing (prepare), gives the connection to the pool.  When it
  * fails the store is freed. */
 struct store *sql_store_start(struct sql_store *s,
@@ -174,6 +208,9 @@ bool sql_scan_named(struct store *s, struct slice table, struct slice after, uns
 bool sql_import(struct store *s, struct slice table, const struct pair *rows, size_t n,
                 describe_fn *describe, struct err *e) CHECKED;
 bool sql_probe(struct store *s, struct deadline d, struct err *e) CHECKED;
+bool sql_prune(struct store *s, int64_t now, uint64_t *removed, struct err *e) CHECKED;
+/* The value of a used token with its end in it: "used" has none. */
+struct slice sql_used_until(struct arena *a, struct slice value, int64_t end);
 /* The row of SQL_META_TABLE; SLICE_NONE: there was none.  Refuses a newer one. */
 bool sql_schema_check(const struct sql_store *s, struct slice found, struct err *e) CHECKED;
 

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "store/sql.h"
+#include "store/sql_ledger.h"
 
 #define TRIES 5
 
@@ -26,6 +26,8 @@ struct step {
 struct steps {
     struct step *v;
     size_t n;
+    const struct store_batch *batch;
+    bool ledger; /* the inventory changes, too */
 };
 
 /* --- From operations to steps ---------------------------------------------------------------- */
@@ -44,15 +46,18 @@ static enum expect expectation(const struct store_op *op)
     return op->expect == EXPECT_VALUE && slice_empty(op->old) ? EXPECT_ABSENT : op->expect;
 }
 
-static void add_step(struct steps *s, const struct store_op *op)
+static void add_step(struct arena *a, struct steps *s, const struct store_op *op)
 {
-    s->v[s->n++] = (struct step){.remove = op->kind == OP_REMOVE,
-                                 .expect = expectation(op),
-                                 .table = op->table,
-                                 .key = op->key,
-                                 .value = op->value,
-                                 .old = op->old,
-                                 .op = op};
+    bool ends = op->kind == OP_PUT && op->table == TABLE_USED_OTT && op->expires > 0;
+
+    s->v[s->n++] =
+        (struct step){.remove = op->kind == OP_REMOVE,
+                      .expect = expectation(op),
+                      .table = op->table,
+                      .key = op->key,
+                      .value = ends ? sql_used_until(a, op->value, op->expires) : op->value,
+                      .old = op->old,
+                      .op = op};
     if (op->kind == OP_ISSUE && op->issued->data.n > 0)
         s->v[s->n++] = (struct step){.expect = EXPECT_ANY,
                                      .table = TABLE_X509_CERTS_DATA,
@@ -73,8 +78,9 @@ static bool steps_of(struct arena *a, const struct store_batch *b, struct steps 
 {
     out->v = arena_array(a, 2 * b->n + 1, sizeof(*out->v));
     out->n = 0;
+    out->batch = b;
     for (const struct store_op *op = b->first; op; op = op->next)
-        add_step(out, op);
+        add_step(a, out, op);
     qsort(out->v, out->n, sizeof(*out->v), by_table_and_key);
     for (size_t i = 0; i < out->n; i++) {
         if (!check_step(&out->v[i], e))
@@ -199,6 +205,8 @@ static enum run run_all(struct sql_store *s, struct sql_conn *c, const struct st
 
     if (result == SQL_DONE)
         result = apply_all(s, c, steps, d, refused, e);
+    if (result == SQL_DONE && !*refused && steps->ledger)
+        result = sql_ledger_apply(s, c, steps->batch, d, e);
     *broken = result == SQL_BROKEN;
     if (*broken)
         return RUN_AGAIN;
@@ -240,7 +248,7 @@ static enum run run_once(struct sql_store *s, const struct steps *steps, struct 
     pool_wait_begin();
     if (!make_room(s, c, steps, e))
         run = RUN_LOST;
-    else if (steps->n == 1 && is_one_statement(s->driver, &steps->v[0]))
+    else if (steps->n == 1 && !steps->ledger && is_one_statement(s->driver, &steps->v[0]))
         run = run_single(s, c, &steps->v[0], d, &broken, refused, e);
     else
         run = run_all(s, c, steps, d, &broken, refused, e);
@@ -296,6 +304,7 @@ enum committed sql_batch_run(struct sql_store *s, const struct store_batch *b, s
         return STORE_LOST;
     if (steps.n == 0)
         return STORE_COMMITTED;
+    steps.ledger = sql_ledger_concerned(s, b);
     enum run run = run_with_retries(s, &steps, d, refused, why);
     if (run == RUN_AGAIN) {
         why->kind = ERR_UNAVAILABLE;

@@ -1,5 +1,6 @@
 /*
- * The connections to one server: at most 16, made when they are needed, kept for half an hour.
+ * The connections to one server: at most 16 (db.maxOpenConns), made when they are needed, kept for
+ * half an hour (db.connMaxLifetime).
  * Whoever has none waits at the gate, declared, for at most five seconds.
  *
  * An idle connection on which something can be read is dead: a server speaks unasked only to say
@@ -11,9 +12,8 @@
 #include "base/log.h"
 #include "store/sql.h"
 
-#define WAIT_NS     (5 * NS_PER_SEC)
-#define LIFETIME_NS (30 * 60 * NS_PER_SEC)
-#define IDLE_NS     (10 * 60 * NS_PER_SEC)
+#define WAIT_NS (5 * NS_PER_SEC)
+#define IDLE_NS (10 * 60 * NS_PER_SEC)
 
 struct deadline sql_sooner(struct deadline d, int64_t ns)
 {
@@ -41,10 +41,10 @@ static int64_t mono(void)
     return CLOCK_SYSTEM.mono_ns(&CLOCK_SYSTEM);
 }
 
-void sql_pool_init(struct sql_pool *p)
+void sql_pool_init(struct sql_pool *p, unsigned connections)
 {
     *p = (struct sql_pool){.lock = PTHREAD_MUTEX_INITIALIZER};
-    gate_init(&p->gate, SQL_CONNECTIONS);
+    gate_init(&p->gate, connections);
 }
 
 /* --- The idle ones, the last used first ------------------------------------------------------ */
@@ -53,24 +53,32 @@ static struct sql_conn *pop(struct sql_pool *p)
 {
     pthread_mutex_lock(&p->lock);
     struct sql_conn *c = p->idle;
-    if (c)
+    if (c) {
         p->idle = c->next;
+        p->n_idle--;
+    }
     pthread_mutex_unlock(&p->lock);
     return c;
 }
 
-static void push(struct sql_pool *p, struct sql_conn *c)
+/* False: there are enough. */
+static bool push(struct sql_pool *p, struct sql_conn *c, unsigned most)
 {
     pthread_mutex_lock(&p->lock);
-    c->next = p->idle;
-    p->idle = c;
+    bool kept = p->n_idle < most;
+    if (kept) {
+        c->next = p->idle;
+        p->idle = c;
+        p->n_idle++;
+    }
     pthread_mutex_unlock(&p->lock);
+    return kept;
 }
 
 static struct sql_conn *reuse(struct sql_store *s)
 {
     for (struct sql_conn *c; (c = pop(&s->pool));) {
-        if (mono() - c->opened < LIFETIME_NS && s->driver->alive(c))
+        if (mono() - c->opened < s->options.lifetime && s->driver->alive(c))
             return c;
         s->driver->close(c);
     }
@@ -90,6 +98,7 @@ void sql_pool_trim(struct sql_store *s)
             continue;
         }
         *at = c->next;
+        s->pool.n_idle--;
         c->next = old;
         old = c;
     }
@@ -142,7 +151,7 @@ static struct sql_conn *make(struct sql_store *s, struct err *e)
 struct sql_conn *sql_pool_take(struct sql_store *s, struct deadline d, struct err *e)
 {
     if (!gate_enter(&s->pool.gate, sql_sooner(d, WAIT_NS), e)) {
-        err_wrap(e, "%s: all %d connections are in use", s->driver->name, SQL_CONNECTIONS);
+        err_wrap(e, "%s: all %u connections are in use", s->driver->name, s->options.connections);
         return NULL;
     }
     pool_wait_begin();
@@ -158,9 +167,7 @@ struct sql_conn *sql_pool_take(struct sql_store *s, struct deadline d, struct er
 void sql_pool_give(struct sql_store *s, struct sql_conn *c, bool broken)
 {
     c->given = mono();
-    if (broken || c->retire)
+    if (broken || c->retire || !push(&s->pool, c, s->options.idle))
         s->driver->close(c);
-    else
-        push(&s->pool, c);
     gate_leave(&s->pool.gate);
 }

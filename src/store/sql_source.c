@@ -63,7 +63,8 @@ static const struct source_type {
     const char *name, *label, *library;
     const bool *built;
     bool (*check)(struct arena *, struct slice, struct slice, struct store_source *, struct err *);
-    struct store *(*open)(const char *, const char *, bool, struct clock *, struct err *);
+    struct store *(*open)(const char *, const char *, const struct store_source_options *,
+                          struct clock *, struct err *);
 } TYPES[] = {
     {"mysql", "MySQL", "libmariadb", &STORE_HAS_MYSQL, check_mysql, store_mysql_open},
     {"postgresql", "PostgreSQL", "libpq", &STORE_HAS_POSTGRESQL, check_postgresql,
@@ -102,8 +103,17 @@ bool store_source_check(struct slice type, struct slice source, struct slice dat
 struct store *store_source_open(struct slice type, struct slice source, struct slice database,
                                 bool make, struct clock *clock, struct err *e)
 {
+    struct store_source_options o = {.make = make};
+
+    return store_source_open_with(type, source, database, &o, clock, e);
+}
+
+struct store *store_source_open_with(struct slice type, struct slice source, struct slice database,
+                                     const struct store_source_options *o, struct clock *clock,
+                                     struct err *e)
+{
     CLEANUP(arena_cleanup) struct arena *a = arena_new(&SQL_HEAP_WIPED);
     const struct source_type *t = find(type, e);
 
-    return t ? t->open(arena_cstr(a, source), arena_cstr(a, database), make, clock, e) : NULL;
+    return t ? t->open(arena_cstr(a, source), arena_cstr(a, database), o, clock, e) : NULL;
 }

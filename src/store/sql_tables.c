@@ -5,7 +5,7 @@
  */
 #include <stdlib.h>
 
-#include "store/sql.h"
+#include "store/sql_ledger.h"
 
 #define TRIES 5
 
@@ -100,6 +100,7 @@ struct import {
     const struct named *table;
     const struct pair *rows;
     size_t n;
+    describe_fn *describe; /* NULL: there is no inventory */
 };
 
 static bool make_ready(struct sql_store *s, struct sql_conn *c, const struct import *i,
@@ -118,6 +119,21 @@ static bool make_ready(struct sql_store *s, struct sql_conn *c, const struct imp
             s->driver->make_room(s, c, i->table->t, i->table->name, longest, e));
 }
 
+static enum sql_result describe_row(struct sql_store *s, struct sql_conn *c, const struct import *i,
+                                    const struct pair *row, struct err *e)
+{
+    CLEANUP(arena_cleanup) struct arena *a = arena_new(&HEAP_USUAL);
+    enum table t = i->table->t;
+    struct issued found = {0};
+
+    if (t == TABLE_X509_CERTS_DATA)
+        return sql_ledger_provisioner(s, c, row->key, row->value, DEADLINE_NONE, e);
+    if ((t != TABLE_X509_CERTS && t != TABLE_SSH_CERTS) ||
+        !i->describe(a, t, row->key, row->value, &found))
+        return SQL_DONE;
+    return sql_ledger_describe(s, c, &found, DEADLINE_NONE, e);
+}
+
 static enum sql_result put_all(struct sql_store *s, struct sql_conn *c, const struct import *i,
                                struct err *e)
 {
@@ -129,6 +145,8 @@ static enum sql_result put_all(struct sql_store *s, struct sql_conn *c, const st
                                 .key = i->rows[k].key,
                                 .value = i->rows[k].value};
         result = s->driver->write(c, SQL_PUT, i->table->t, &args, DEADLINE_NONE, &rows, e);
+        if (result == SQL_DONE && i->describe)
+            result = describe_row(s, c, i, &i->rows[k], e);
     }
     if (result == SQL_DONE)
         result = s->driver->commit(c, DEADLINE_NONE, e);
@@ -139,12 +157,13 @@ static enum sql_result put_all(struct sql_store *s, struct sql_conn *c, const st
 
 /* The same rows put twice are the same: a connection that broke in the commit is no riddle. */
 bool sql_import(struct store *base, struct slice table, const struct pair *rows, size_t n,
-                describe_fn *describe UNUSED, struct err *e)
+                describe_fn *describe, struct err *e)
 {
     CLEANUP(arena_cleanup) struct arena *a = arena_new(&HEAP_USUAL);
     struct sql_store *s = (struct sql_store *)base;
     struct named name;
-    struct import i = {&name, rows, n};
+    bool inventory = (base->caps & STORE_INVENTORY) != 0;
+    struct import i = {&name, rows, n, inventory ? describe : NULL};
 
     if (!name_of(a, table, &name, e))
         return false;

@@ -120,6 +120,8 @@ enum applied { APPLIED, APPLIED_REFUSED, APPLIED_FAILED };
 /* Within a transaction.  REFUSED: nothing of it was written. */
 enum applied batch_apply(struct conn *c, const struct store_batch *b, struct clock *clock,
                          const struct store_op **refused, struct err *e) CHECKED;
+/* Of ssh_certs or revoked_ssh_certs: the other space of serial numbers. */
+bool sqlite_is_ssh(enum table t);
 /* *found.p == NULL: no row.  Valid until *st is reset, which the caller does when *st is set. */
 bool sqlite_find(struct conn *c, enum table t, struct slice key, sqlite3_stmt **st,
                  struct slice *found, struct err *e) CHECKED;
@@ -184,6 +186,7 @@ bool sqlite_scan(struct store *s, enum table t, struct slice after, unsigned lim
                  void *arg, struct deadline d, struct err *e) CHECKED;
 bool sqlite_inventory(struct store *s, const struct inventory_query *q, inventory_fn *visit,
                       void *arg, struct deadline d, struct err *e) CHECKED;
+enum cert_kind sqlite_kind(sqlite3_stmt *st, int at); /* of the text in that column */
 bool sqlite_prune(struct store *s, int64_t now, uint64_t *removed, struct err *e) CHECKED;
 /* --- Tables by name, imports, mending ------------------------------------------------------- */
 

@@ -25,28 +25,31 @@ static const char *const SQL[STMTS] = {
     [ST_BIG_REMOVE] = "DELETE FROM kvbig WHERE tbl=?1 AND k=?2",
     [ST_BIG_SCAN] = "SELECT k,v FROM kvbig WHERE tbl=?1 AND k>?2 ORDER BY k LIMIT ?3",
 
-    [ST_CERT_GET] = "SELECT der FROM certificates WHERE serial=?1",
-    [ST_CERT_SCAN] = "SELECT serial,der FROM certificates WHERE serial>?1 ORDER BY serial LIMIT ?2",
+    /* Of one space of serial numbers: ?2 is 0 for X.509 and 1 for SSH. */
+    [ST_CERT_GET] = "SELECT der FROM certificates WHERE serial=?1 AND ssh=?2",
+    [ST_CERT_SCAN] =
+        "SELECT serial,der FROM certificates WHERE serial>?1 AND ssh=?2 ORDER BY serial LIMIT ?3",
     /* The texts in the order of ISSUED_TEXT_AT. */
     [ST_CERT_ISSUE] =
         "INSERT INTO certificates(serial,der,data,subject,common_name,names,fingerprint,key_type,"
-        "provisioner_id,provisioner_name,provisioner_type,renewed_from,"
-        "not_before,not_after,issued_at) "
-        "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)",
-    [ST_CERT_SET_DER] = "UPDATE certificates SET der=?2 WHERE serial=?1",
+        "provisioner_id,provisioner_name,provisioner_type,renewed_from,ca_key,"
+        "not_before,not_after,issued_at,kind) "
+        "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)",
+    [ST_CERT_SET_DER] = "UPDATE certificates SET der=?3 WHERE serial=?1 AND ssh=?2",
     [ST_CERT_SAVE_DATA] = "INSERT INTO kv(tbl,k,v) SELECT ?2,CAST(serial AS BLOB),data"
-                          " FROM certificates WHERE serial=?1 AND data IS NOT NULL"
+                          " FROM certificates WHERE serial=?1 AND ssh=0 AND data IS NOT NULL"
                           " ON CONFLICT(tbl,k) DO UPDATE SET v=excluded.v",
-    [ST_CERT_NAMES] = "SELECT id,names,common_name,subject FROM certificates WHERE serial=?1",
-    [ST_CERT_REMOVE] = "DELETE FROM certificates WHERE serial=?1",
-    [ST_CERT_REVOKE] = "UPDATE certificates SET revoked_at=?2,reason_code=?3,reason=?4"
-                       " WHERE serial=?1",
+    [ST_CERT_NAMES] = "SELECT id,names,common_name,subject FROM certificates"
+                      " WHERE serial=?1 AND ssh=?2",
+    [ST_CERT_REMOVE] = "DELETE FROM certificates WHERE serial=?1 AND ssh=?2",
+    [ST_CERT_REVOKE] = "UPDATE certificates SET revoked_at=?3,reason_code=?4,reason=?5"
+                       " WHERE serial=?1 AND ssh=?2",
     [ST_CERT_UNREVOKE] = "UPDATE certificates SET revoked_at=NULL,reason_code=NULL,reason=NULL"
-                         " WHERE serial=?1",
-    [ST_DATA_GET] = "SELECT data FROM certificates WHERE serial=?1 AND data IS NOT NULL",
-    [ST_DATA_SCAN] = "SELECT serial,data FROM certificates WHERE serial>?1 AND data IS NOT NULL"
-                     " ORDER BY serial LIMIT ?2",
-    [ST_DATA_SET] = "UPDATE certificates SET data=?2 WHERE serial=?1",
+                         " WHERE serial=?1 AND ssh=?2",
+    [ST_DATA_GET] = "SELECT data FROM certificates WHERE serial=?1 AND ssh=0 AND data IS NOT NULL",
+    [ST_DATA_SCAN] = "SELECT serial,data FROM certificates"
+                     " WHERE serial>?1 AND ssh=0 AND data IS NOT NULL ORDER BY serial LIMIT ?2",
+    [ST_DATA_SET] = "UPDATE certificates SET data=?2 WHERE serial=?1 AND ssh=0",
 
     [ST_NAMES_BEHIND] = "SELECT coalesce((SELECT max(id) FROM certificates),0) >"
                         " (SELECT value FROM meta WHERE name='names_indexed')",
@@ -71,17 +74,19 @@ static const char *const SQL[STMTS] = {
     [ST_TABLES] =
         "SELECT name FROM tables AS t WHERE made=1 OR EXISTS(SELECT 1 FROM kv WHERE tbl=t.id)"
         " OR EXISTS(SELECT 1 FROM kvbig WHERE tbl=t.id)"
-        " OR (t.id=1 AND EXISTS(SELECT 1 FROM certificates))"
+        " OR (t.id=1 AND EXISTS(SELECT 1 FROM certificates WHERE ssh=0))"
+        " OR (t.id=7 AND EXISTS(SELECT 1 FROM certificates WHERE ssh=1))"
         " OR (t.id=2 AND EXISTS(SELECT 1 FROM certificates WHERE data IS NOT NULL))"
         " ORDER BY CAST(name AS BLOB)",
     [ST_CERT_SET_PROVISIONER] = "UPDATE certificates SET provisioner_id=?2,provisioner_name=?3,"
-                                "provisioner_type=?4 WHERE serial=?1",
+                                "provisioner_type=?4 WHERE serial=?1 AND ssh=0",
     [ST_CERT_DESCRIBE] =
         "UPDATE certificates SET subject=?2,common_name=?3,names=?4,fingerprint=?5,key_type=?6,"
-        "not_before=?7,not_after=?8 WHERE id=?1",
-    [ST_CERT_WALK] = "SELECT id,serial,der,subject,common_name,names,fingerprint,key_type,"
-                     "not_before,not_after,data,revoked_at,provisioner_name FROM certificates"
-                     " WHERE id>?1 ORDER BY id LIMIT ?2",
+        "not_before=?7,not_after=?8,ca_key=?9,kind=?10 WHERE id=?1",
+    [ST_CERT_WALK] =
+        "SELECT id,serial,der,subject,common_name,names,fingerprint,key_type,"
+        "not_before,not_after,data,revoked_at,provisioner_name,kind,ca_key FROM certificates"
+        " WHERE id>?1 ORDER BY id LIMIT ?2",
     [ST_PROBE] = "INSERT INTO meta(name,value) VALUES('probed',?1)"
                  " ON CONFLICT(name) DO UPDATE SET value=excluded.value",
 
@@ -284,7 +289,7 @@ static bool settle(struct conn *c, struct err *e)
     return sqlite_conn_exec(c,
                             "PRAGMA trusted_schema=OFF; PRAGMA foreign_keys=ON;"
                             "PRAGMA cell_size_check=ON; PRAGMA synchronous=FULL;"
-                            "PRAGMA wal_autocheckpoint=1000; PRAGMA journal_size_limit=67108864",
+                            "PRAGMA wal_autocheckpoint=4000; PRAGMA journal_size_limit=67108864",
                             e);
 }
 

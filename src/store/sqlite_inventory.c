@@ -9,7 +9,7 @@
 #define COLUMNS                                                                                    \
     "SELECT serial,subject,common_name,names,fingerprint,key_type,provisioner_id,"                 \
     "provisioner_name,provisioner_type,renewed_from,reason,der,"                                   \
-    "not_before,not_after,issued_at,revoked_at,reason_code FROM certificates"
+    "not_before,not_after,issued_at,revoked_at,reason_code,kind,ca_key FROM certificates"
 
 /* The numbers of the values in every statement that is made here. */
 enum {
@@ -24,7 +24,8 @@ enum {
     V_SAN_TYPE,
     V_SAN_VALUE,
     V_SUBJECT,
-    V_LIMIT
+    V_LIMIT,
+    V_AFTER_SSH
 };
 
 /* Which index: with a name the few certificates that have it, with only_revoked those; else the
@@ -45,11 +46,14 @@ static void put_sql(struct buf *sql, const struct inventory_query *q)
         bool set;
         const char *text;
     } FILTERS[] = {
-        {q->after.n > 0, " AND not_after>=?1 AND (not_after>?1 OR serial>?2)"},
+        {q->after.n > 0, " AND not_after>=?1 AND (not_after>?1 OR serial>?2"
+                         " OR (serial=?2 AND ssh>?13))"},
         {q->expiring_before != 0, " AND not_after<?3"},
         {q->issued_since != 0, " AND issued_at>=?4"},
         {q->provisioner.n > 0, " AND ?5 IN (provisioner_id,provisioner_name)"},
-        {q->serial.n > 0, " AND serial=?6"},
+        {q->serial.n > 0, " AND ssh IN (0,1) AND serial=?6"},
+        {q->only_x509, " AND kind='x509'"},
+        {q->only_ssh, " AND kind<>'x509'"},
         {q->only_active, " AND not_after>?7 AND revoked_at IS NULL"},
         {q->only_revoked, " AND revoked_at IS NOT NULL"},
         {q->san.n > 0, " AND id IN (SELECT certificate FROM certificate_names"
@@ -67,7 +71,7 @@ static void put_sql(struct buf *sql, const struct inventory_query *q)
         if (FILTERS[i].set)
             buf_text(sql, FILTERS[i].text);
     }
-    buf_text(sql, " ORDER BY not_after,serial LIMIT ?12");
+    buf_text(sql, " ORDER BY not_after,serial,ssh LIMIT ?12");
 }
 
 static void bind_query(sqlite3_stmt *st, const struct inventory_query *q, int64_t now)
@@ -87,6 +91,17 @@ static void bind_query(sqlite3_stmt *st, const struct inventory_query *q, int64_
     sqlite_bind_text(st, V_SAN_VALUE, typed ? slice_from(q->san, colon + 1) : SLICE_NONE);
     sqlite_bind_text(st, V_SUBJECT, q->subject);
     sqlite3_bind_int64(st, V_LIMIT, q->limit ? (int64_t)q->limit : -1);
+    sqlite3_bind_int(st, V_AFTER_SSH, q->after_ssh);
+}
+
+enum cert_kind sqlite_kind(sqlite3_stmt *st, int at)
+{
+    struct slice text = sqlite_column(st, at);
+    enum cert_kind k = CERT_X509;
+
+    while (k < CERT_SSH_HOST && !slice_is(text, cert_kind_text(k)))
+        k++;
+    return k;
 }
 
 static struct inventory_row row_of(sqlite3_stmt *st)
@@ -109,6 +124,8 @@ static struct inventory_row row_of(sqlite3_stmt *st)
         .issued_at = sqlite3_column_int64(st, 14),
         .revoked_at = sqlite3_column_int64(st, 15),
         .reason_code = sqlite3_column_int(st, 16),
+        .kind = sqlite_kind(st, 17),
+        .ca_key = sqlite_column(st, 18),
     };
 }
 

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "store/sqlite.h"
-#include "json/json.h"
 
 #define PIECE 200 /* rows in one transaction */
 
@@ -19,6 +18,7 @@ struct reindex {
     describe_fn *describe;
     struct clock *clock;
     struct arena *a;  /* of one piece */
+    enum table t;     /* x509_certs or ssh_certs */
     struct buf after; /* key, in kvbig */
     int64_t id;       /* in certificates */
     bool end;
@@ -49,12 +49,11 @@ static bool adopt(struct reindex *r, struct conn *c, const struct pair *p, struc
 {
     struct issued i = {0};
 
-    if (!r->describe(r->a, p->key, p->value, &i))
+    if (!r->describe(r->a, r->t, p->key, p->value, &i))
         return true;
     i.serial = p->key;
     i.der = p->value;
-    return sqlite_key_remove(c, TABLE_X509_CERTS, p->key, e) &&
-           sqlite_issue_late(c, &i, r->clock, e);
+    return sqlite_key_remove(c, r->t, p->key, e) && sqlite_issue_late(c, &i, r->clock, e);
 }
 
 static bool adopt_piece(struct conn *c, void *arg, struct err *e)
@@ -65,7 +64,7 @@ static bool adopt_piece(struct conn *c, void *arg, struct err *e)
     r->end = false;
     if (!st)
         return false;
-    sqlite3_bind_int(st, 1, TABLE_INFO[TABLE_X509_CERTS].id);
+    sqlite3_bind_int(st, 1, TABLE_INFO[r->t].id);
     sqlite_bind_after(st, 2, buf_slice(&r->after));
     sqlite3_bind_int(st, 3, PIECE);
     if (!collect_pair(r, c, st, e))
@@ -77,10 +76,11 @@ static bool adopt_piece(struct conn *c, void *arg, struct err *e)
     return true;
 }
 
-static bool adopt_all(struct reindex *r, struct sqlite_store *s, struct err *e)
+static bool adopt_all(struct reindex *r, struct sqlite_store *s, enum table t, struct err *e)
 {
     bool ok = true;
 
+    r->t = t;
     r->after = buf_new(NULL, 1u << 20);
     for (r->end = false; ok && !r->end;) {
         r->a = arena_new(&HEAP_USUAL);
@@ -102,9 +102,20 @@ static bool adopt_all(struct reindex *r, struct sqlite_store *s, struct err *e)
 struct cert_row {
     int64_t id, not_before, not_after, revoked_at;
     struct slice serial, der, subject, common_name, names, fingerprint, key_type, data;
-    struct slice provisioner_name;
+    struct slice provisioner_name, ca_key;
+    enum cert_kind kind;
     bool has_data;
 };
+
+static enum table table_of(const struct cert_row *row)
+{
+    return row->kind == CERT_X509 ? TABLE_X509_CERTS : TABLE_SSH_CERTS;
+}
+
+static enum table revoked_table_of(const struct cert_row *row)
+{
+    return row->kind == CERT_X509 ? TABLE_REVOKED_X509_CERTS : TABLE_REVOKED_SSH_CERTS;
+}
 
 static struct cert_row cert_row_of(sqlite3_stmt *st, struct arena *a)
 {
@@ -123,6 +134,8 @@ static struct cert_row cert_row_of(sqlite3_stmt *st, struct arena *a)
         .data = arena_copy(a, sqlite_column(st, 10)),
         .revoked_at = sqlite3_column_int64(st, 11),
         .provisioner_name = arena_copy(a, sqlite_column(st, 12)),
+        .kind = sqlite_kind(st, 13),
+        .ca_key = arena_copy(a, sqlite_column(st, 14)),
     };
 }
 
@@ -131,7 +144,8 @@ static bool same(const struct cert_row *row, const struct issued *i)
     return slice_eq(row->subject, i->subject) && slice_eq(row->common_name, i->common_name) &&
            slice_eq(row->names, i->names) && slice_eq(row->fingerprint, i->fingerprint) &&
            slice_eq(row->key_type, i->key_type) && row->not_before == i->not_before &&
-           row->not_after == i->not_after;
+           row->not_after == i->not_after && row->kind == i->kind &&
+           slice_eq(row->ca_key, i->ca_key);
 }
 
 /* The index of names has those up to meta.names_indexed. */
@@ -164,29 +178,33 @@ static bool describe_anew(struct conn *c, const struct cert_row *row, const stru
     sqlite_bind_text_or_null(st, 6, i->key_type);
     sqlite3_bind_int64(st, 7, i->not_before);
     sqlite3_bind_int64(st, 8, i->not_after);
+    sqlite_bind_text_or_null(st, 9, i->ca_key);
+    sqlite_bind_text(st, 10, slice_text(cert_kind_text(i->kind)));
     return sqlite_conn_run(c, st, e);
 }
 
 static bool revocation_anew(struct reindex *r, struct conn *c, const struct cert_row *row,
                             struct err *e)
 {
+    enum table t = revoked_table_of(row);
     sqlite3_stmt *st;
     struct slice found;
 
-    if (!sqlite_find(c, TABLE_REVOKED_X509_CERTS, row->serial, &st, &found, e))
+    if (!sqlite_find(c, t, row->serial, &st, &found, e))
         return false;
     struct slice record = arena_copy(r->a, found);
     bool revoked = st != NULL;
     if (st)
         sqlite3_reset(st);
     if (revoked && row->revoked_at == 0)
-        return sqlite_put(c, TABLE_REVOKED_X509_CERTS, row->serial, record, r->clock, e);
+        return sqlite_put(c, t, row->serial, record, r->clock, e);
     if (revoked || row->revoked_at == 0)
         return true;
     sqlite3_stmt *clear = sqlite_conn_stmt(c, ST_CERT_UNREVOKE, e);
     if (!clear)
         return false;
     sqlite_bind_text(clear, 1, row->serial);
+    sqlite3_bind_int(clear, 2, sqlite_is_ssh(t));
     return sqlite_conn_run(c, clear, e);
 }
 
@@ -196,7 +214,7 @@ static bool renew_row(struct reindex *r, struct conn *c, const struct cert_row *
 {
     struct issued i = {0};
 
-    if (!r->describe(r->a, row->serial, row->der, &i))
+    if (!r->describe(r->a, table_of(row), row->serial, row->der, &i))
         return true;
     if (!names_anew(c, row, &i, e) || (!same(row, &i) && !describe_anew(c, row, &i, e)))
         return false;
@@ -264,8 +282,8 @@ bool sqlite_reindex(struct store *base, describe_fn *describe, uint64_t *certifi
     *certificates = 0;
     r->describe = describe;
     r->clock = s->clock;
-    bool ok = adopt_all(r, s, e) && renew_all(r, s, certificates, e) &&
-              sqlite_names_catch_up(s, DEADLINE_NONE, e);
+    bool ok = adopt_all(r, s, TABLE_X509_CERTS, e) && adopt_all(r, s, TABLE_SSH_CERTS, e) &&
+              renew_all(r, s, certificates, e) && sqlite_names_catch_up(s, DEADLINE_NONE, e);
     free(r);
     return ok;
 }
@@ -277,7 +295,6 @@ struct check {
     describe_fn *describe;
     problem_fn *tell;
     void *arg;
-    struct slice table;
     struct arena *a;
 };
 
@@ -316,20 +333,19 @@ static bool check_certificate(const struct check *k, const struct cert_row *row,
     sqlite3_stmt *st;
     struct slice found;
 
-    if (!k->describe(k->a, row->serial, row->der, &i))
-        problem(k, "certificate %.*s cannot be read", SLICE_ARG(row->serial));
+    const char *what = row->kind == CERT_X509 ? "certificate" : "SSH certificate";
+    if (!k->describe(k->a, table_of(row), row->serial, row->der, &i))
+        problem(k, "%s %.*s cannot be read", what, SLICE_ARG(row->serial));
     else if (!slice_eq(i.fingerprint, row->fingerprint) || i.not_after != row->not_after ||
              !slice_eq(i.names, row->names))
-        problem(k, "certificate %.*s: the inventory says something else; run reindex",
+        problem(k, "%s %.*s: the inventory says something else; run reindex", what,
                 SLICE_ARG(row->serial));
-    if (!sqlite_find(k->c, TABLE_REVOKED_X509_CERTS, row->serial, &st, &found, e))
+    if (!sqlite_find(k->c, revoked_table_of(row), row->serial, &st, &found, e))
         return false;
     if (st)
         sqlite3_reset(st);
     if ((st != NULL) != (row->revoked_at != 0))
-        problem(k,
-                "certificate %.*s: inventory and table disagree about its revocation; run "
-                "reindex",
+        problem(k, "%s %.*s: inventory and table disagree about its revocation; run reindex", what,
                 SLICE_ARG(row->serial));
     return true;
 }
@@ -353,62 +369,17 @@ static bool check_certificates(struct check *k, struct err *e)
     return ok;
 }
 
-/* Records of the reference are JSON objects or lists.  What is none may have come with an import,
- * which keeps everything: the database is sound all the same. */
-static bool check_record(struct slice key, struct slice value, void *arg)
-{
-    struct check *k = arg;
-    CLEANUP(arena_cleanup) struct arena *a = arena_new(&HEAP_USUAL);
-    const struct json *v = value.n ? json_read(a, value, &JSON_RECORD, NULL, NULL) : NULL;
-
-    if (!value.n || (v && (v->kind == JSON_OBJECT || v->kind == JSON_LIST || v->kind == JSON_NULL)))
-        return true;
-    problem(k, "note: %.*s: the record of \"%.*s\" is not JSON", SLICE_ARG(k->table),
-            SLICE_ARG(slice_sub(key, 0, 100)));
-    return true;
-}
-
-static bool check_records(struct check *k, struct err *e)
-{
-    static const enum table RECORDS[] = {
-        TABLE_X509_CERTS_DATA,
-        TABLE_REVOKED_X509_CERTS,
-        TABLE_X509_CRL,
-        TABLE_REVOKED_SSH_CERTS,
-        TABLE_SSH_HOST_PRINCIPALS,
-        TABLE_ACME_ACCOUNTS,
-        TABLE_ACME_ORDERS,
-        TABLE_ACME_AUTHZS,
-        TABLE_ACME_CHALLENGES,
-        TABLE_ACME_CERTS,
-        TABLE_ACME_SERIAL_CERTS_INDEX,
-        TABLE_NONCES,
-        TABLE_ACME_EAB_KEYS,
-        TABLE_ADMINS,
-        TABLE_PROVISIONERS,
-        TABLE_POLICIES,
-    };
-
-    for (size_t i = 0; i < COUNT_OF(RECORDS); i++) {
-        k->table = slice_text(table_name(RECORDS[i]));
-        if (!sqlite_conn_scan(k->c, RECORDS[i], SLICE_NONE, 0, check_record, k, e))
-            return false;
-    }
-    return true;
-}
-
 bool sqlite_check(struct store *s, describe_fn *describe, problem_fn *tell, void *arg,
                   struct err *e)
 {
     struct sqlite_store *q = (struct sqlite_store *)s;
-    struct check k = {
-        sqlite_reader_take(&q->readers, DEADLINE_NONE, e), describe, tell, arg, SLICE_NONE, NULL};
+    struct check k = {sqlite_reader_take(&q->readers, DEADLINE_NONE, e), describe, tell, arg, NULL};
 
     if (!k.c)
         return false;
-    bool ok = check_file(&k, e) && check_certificates(&k, e) && check_records(&k, e);
+    bool ok = check_file(&k, e) && check_certificates(&k, e);
     sqlite_reader_give(&q->readers, k.c);
-    return ok;
+    return ok && store_check_records(s, tell, arg, e);
 }
 
 /* --- Backup -------------------------------------------------------------------------------- */

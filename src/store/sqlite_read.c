@@ -187,13 +187,17 @@ static bool stream_pairs(struct conn *c, struct stream *s, enum table t, struct 
 static bool stream_certificates(struct conn *c, struct stream *s, enum table t, struct slice after,
                                 int64_t limit, struct err *e)
 {
-    if (t != TABLE_X509_CERTS && t != TABLE_X509_CERTS_DATA)
+    bool data = t == TABLE_X509_CERTS_DATA;
+
+    if (t != TABLE_X509_CERTS && t != TABLE_SSH_CERTS && !data)
         return true;
-    sqlite3_stmt *st = sqlite_conn_stmt(c, t == TABLE_X509_CERTS ? ST_CERT_SCAN : ST_DATA_SCAN, e);
+    sqlite3_stmt *st = sqlite_conn_stmt(c, data ? ST_DATA_SCAN : ST_CERT_SCAN, e);
     if (!st)
         return false;
     sqlite_bind_text(st, 1, after);
-    sqlite3_bind_int64(st, 2, limit);
+    if (!data)
+        sqlite3_bind_int(st, 2, sqlite_is_ssh(t));
+    sqlite3_bind_int64(st, data ? 2 : 3, limit);
     s->st = st;
     return stream_next(c, s, e);
 }

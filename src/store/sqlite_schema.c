@@ -1,16 +1,17 @@
 /*
  * What stands in the file.
  *
- * A certificate is one row of `certificates`; the reference's tables x509_certs and
- * x509_certs_data are views of it (docs/reference/storage.md).  Everything else is a key and a
- * value: short ones in `kv`, clustered by key; long ones in `kvbig`, because long rows make a
- * clustered tree deep.  Certificates that came from elsewhere (an import) stand in kvbig too, byte
- * for byte.
+ * A certificate, X.509 or SSH, is one row of `certificates`; the reference's tables x509_certs,
+ * x509_certs_data and ssh_certs are views of it (docs/reference/storage.md).  Everything else is a
+ * key and a value: short ones in `kv`, clustered by key; long ones in `kvbig`, because long rows
+ * make a clustered tree deep.  Certificates that came from elsewhere (an import) stand in kvbig
+ * too, byte for byte.
  *
  * Other tables that an import brought are kept in kvbig as well, under numbers from 1000 on, with a
  * view each.  tables.made says which tables exist although they are empty.
  *
- * An index costs at every issue.  So there are three: serial, notAfter, and what was revoked; the
+ * An index costs at every issue.  So there are three: serial number (two spaces of them, for X.509
+ * and for SSH), notAfter, and what was revoked; the
  * index of names is filled behind the commits, meta.names_indexed says how far.
  */
 #include <stdarg.h>
@@ -18,7 +19,20 @@
 #include "store/sqlite.h"
 
 #define APPLICATION_ID 0x4e57454c /* "NWEL" */
-#define VERSION        2
+#define VERSION        3
+
+#define CERTIFICATES                                                                               \
+    "CREATE TABLE certificates(id INTEGER PRIMARY KEY, kind TEXT NOT NULL, serial TEXT NOT NULL,"  \
+    " common_name TEXT, subject TEXT, names TEXT,"                                                 \
+    " not_before INTEGER NOT NULL, not_after INTEGER NOT NULL, issued_at INTEGER NOT NULL,"        \
+    " provisioner_id TEXT, provisioner_name TEXT, provisioner_type TEXT,"                          \
+    " revoked_at INTEGER, reason_code INTEGER, reason TEXT,"                                       \
+    " fingerprint TEXT, key_type TEXT, renewed_from TEXT, ca_key TEXT, data BLOB,"                 \
+    " der BLOB NOT NULL, ssh INTEGER AS (kind<>'x509'));"
+#define CERTIFICATE_INDEXES                                                                        \
+    "CREATE UNIQUE INDEX certificates_serial ON certificates(ssh,serial);"                         \
+    "CREATE INDEX certificates_not_after ON certificates(not_after);"                              \
+    "CREATE INDEX certificates_revoked ON certificates(revoked_at) WHERE revoked_at IS NOT NULL;"
 
 static const char SCHEMA[] =
     "CREATE TABLE meta(name TEXT NOT NULL PRIMARY KEY, value) WITHOUT ROWID;"
@@ -29,27 +43,22 @@ static const char SCHEMA[] =
     "CREATE INDEX kv_expires ON kv(expires) WHERE expires IS NOT NULL;"
     "CREATE TABLE kvbig(id INTEGER PRIMARY KEY, tbl INTEGER NOT NULL, k BLOB NOT NULL,"
     " v BLOB NOT NULL, expires INTEGER, UNIQUE(tbl,k));"
-    "CREATE INDEX kvbig_expires ON kvbig(expires) WHERE expires IS NOT NULL;"
-    "CREATE TABLE certificates(id INTEGER PRIMARY KEY, serial TEXT NOT NULL UNIQUE,"
-    " common_name TEXT, subject TEXT, names TEXT,"
-    " not_before INTEGER NOT NULL, not_after INTEGER NOT NULL, issued_at INTEGER NOT NULL,"
-    " provisioner_id TEXT, provisioner_name TEXT, provisioner_type TEXT,"
-    " revoked_at INTEGER, reason_code INTEGER, reason TEXT,"
-    " fingerprint TEXT, key_type TEXT, renewed_from TEXT, data BLOB, der BLOB NOT NULL);"
-    "CREATE INDEX certificates_not_after ON certificates(not_after);"
-    "CREATE INDEX certificates_revoked ON certificates(revoked_at) WHERE revoked_at IS NOT NULL;"
+    "CREATE INDEX kvbig_expires ON kvbig(expires) WHERE expires IS NOT NULL;" CERTIFICATES
+        CERTIFICATE_INDEXES
     "CREATE TABLE certificate_names(value TEXT NOT NULL COLLATE NOCASE, type TEXT NOT NULL,"
     " certificate INTEGER NOT NULL, PRIMARY KEY(value,type,certificate)) WITHOUT ROWID;"
-    "INSERT INTO meta VALUES('names_indexed',0);"
+    "INSERT INTO meta VALUES('names_indexed',0);";
 
-    "CREATE VIEW active AS SELECT serial, common_name, names, provisioner_name,"
+/* For people who come with SQL. */
+static const char PEOPLE_VIEWS[] =
+    "CREATE VIEW active AS SELECT kind, serial, common_name, names, provisioner_name,"
     " datetime(not_before,'unixepoch') AS not_before, datetime(not_after,'unixepoch') AS not_after"
     " FROM certificates WHERE not_after>unixepoch() AND revoked_at IS NULL;"
-    "CREATE VIEW expiring AS SELECT serial, common_name, names, provisioner_name,"
+    "CREATE VIEW expiring AS SELECT kind, serial, common_name, names, provisioner_name,"
     " (not_after-unixepoch())/86400 AS days_left, datetime(not_after,'unixepoch') AS not_after"
     " FROM certificates WHERE not_after>unixepoch() AND not_after<unixepoch()+30*86400"
     " AND revoked_at IS NULL;"
-    "CREATE VIEW revoked AS SELECT serial, common_name, names, provisioner_name,"
+    "CREATE VIEW revoked AS SELECT kind, serial, common_name, names, provisioner_name,"
     " datetime(revoked_at,'unixepoch') AS revoked_at, reason_code, reason,"
     " datetime(not_after,'unixepoch') AS not_after FROM certificates WHERE revoked_at IS NOT NULL;";
 
@@ -58,14 +67,18 @@ static const char SCHEMA[] =
     "CASE WHEN instr(k,x'00')>0 OR CAST(k AS TEXT) GLOB '*[^ -~]*' THEN k"                         \
     " ELSE CAST(k AS TEXT) END"
 
-/* Two of the reference's tables are mostly rows of certificates. */
+/* Three of the reference's tables are mostly rows of certificates. */
 static const char CERTIFICATE_VIEWS[] =
-    "CREATE VIEW x509_certs(nkey,nvalue) AS SELECT serial, der FROM certificates"
+    "CREATE VIEW x509_certs(nkey,nvalue) AS SELECT serial, der FROM certificates WHERE ssh=0"
     " UNION ALL SELECT " NKEY ", v FROM kvbig WHERE tbl=1"
-    " AND CAST(k AS TEXT) NOT IN (SELECT serial FROM certificates);"
+    " AND CAST(k AS TEXT) NOT IN (SELECT serial FROM certificates WHERE ssh=0);"
     "CREATE VIEW x509_certs_data(nkey,nvalue) AS SELECT serial, data FROM certificates"
     " WHERE data IS NOT NULL UNION ALL SELECT " NKEY ", v FROM kv WHERE tbl=2"
-    " AND CAST(k AS TEXT) NOT IN (SELECT serial FROM certificates WHERE data IS NOT NULL);";
+    " AND CAST(k AS TEXT) NOT IN"
+    " (SELECT serial FROM certificates WHERE ssh=0 AND data IS NOT NULL);"
+    "CREATE VIEW ssh_certs(nkey,nvalue) AS SELECT serial, der FROM certificates WHERE ssh=1"
+    " UNION ALL SELECT " NKEY ", v FROM kvbig WHERE tbl=7"
+    " AND CAST(k AS TEXT) NOT IN (SELECT serial FROM certificates WHERE ssh=1);";
 
 static bool exec_format(struct conn *c, struct err *e, const char *format, ...)
 {
@@ -116,11 +129,11 @@ bool sqlite_table_view(struct conn *c, int id, struct slice name, bool big, stru
 
 static bool create_views(struct conn *c, struct err *e)
 {
-    if (!sqlite_conn_exec(c, CERTIFICATE_VIEWS, e))
+    if (!sqlite_conn_exec(c, PEOPLE_VIEWS, e) || !sqlite_conn_exec(c, CERTIFICATE_VIEWS, e))
         return false;
     for (size_t t = 0; t < TABLES; t++) {
         const struct table_info *info = &TABLE_INFO[t];
-        bool done = t == TABLE_X509_CERTS || t == TABLE_X509_CERTS_DATA;
+        bool done = t == TABLE_X509_CERTS || t == TABLE_X509_CERTS_DATA || t == TABLE_SSH_CERTS;
         if (!done && !sqlite_table_view(c, info->id, slice_text(info->name), info->big, e))
             return false;
     }
@@ -149,13 +162,21 @@ bool sqlite_schema_create(struct conn *c, bool bare, struct err *e)
 
 /* --- Older files --------------------------------------------------------------------------- */
 
-/* 1 -> 2: which tables exist; keys that are no text; the table of imports. */
-static bool from_1(struct conn *c, struct err *e)
+static bool drop_views(struct conn *c, struct err *e)
 {
     for (size_t t = 0; t < TABLES; t++) {
         if (!exec_format(c, e, "DROP VIEW IF EXISTS \"%w\"", TABLE_INFO[t].name))
             return false;
     }
+    return sqlite_conn_exec(c,
+                            "DROP VIEW IF EXISTS active; DROP VIEW IF EXISTS expiring;"
+                            "DROP VIEW IF EXISTS revoked",
+                            e);
+}
+
+/* 1 -> 2: which tables exist; the table of imports. */
+static bool from_1(struct conn *c, struct err *e)
+{
     if (!sqlite_conn_exec(c, "ALTER TABLE tables ADD COLUMN made INTEGER NOT NULL DEFAULT 1", e))
         return false;
     for (size_t t = 0; t < TABLES; t++) {
@@ -165,19 +186,43 @@ static bool from_1(struct conn *c, struct err *e)
                          TABLE_INFO[t].id))
             return false;
     }
-    return create_views(c, e);
+    return true;
+}
+
+/* 2 -> 3: SSH certificates are rows too.  Serial numbers were unique by themselves, and that cannot
+ * be taken from a table: it is written anew.  Those SSH certificates that stand among the keys and
+ * values stay there until `step-ca db reindex`. */
+static bool from_2(struct conn *c, struct err *e)
+{
+#define KEPT                                                                                       \
+    "id,serial,common_name,subject,names,not_before,not_after,issued_at,provisioner_id,"           \
+    "provisioner_name,provisioner_type,revoked_at,reason_code,reason,fingerprint,key_type,"        \
+    "renewed_from,data,der"
+    static const char SQL[] = "DROP INDEX certificates_not_after; DROP INDEX certificates_revoked;"
+                              "ALTER TABLE certificates RENAME TO certificates_2;" CERTIFICATES
+                              "INSERT INTO certificates(kind," KEPT ") SELECT 'x509'," KEPT
+                              " FROM certificates_2 ORDER BY id;"
+                              "DROP TABLE certificates_2;" CERTIFICATE_INDEXES;
+#undef KEPT
+
+    return sqlite_conn_exec(c, SQL, e);
 }
 
 typedef bool migration(struct conn *c, struct err *e);
-static migration *const MIGRATIONS[VERSION] = {[1] = from_1}; /* from that version to the next */
+static migration *const MIGRATIONS[VERSION] = {
+    [1] = from_1, [2] = from_2}; /* from that version to the next */
 
 static bool migrate(struct conn *c, int64_t version, struct err *e)
 {
+    if (version == VERSION)
+        return true;
+    if (!drop_views(c, e))
+        return false;
     for (; version < VERSION; version++) {
         if (!MIGRATIONS[version](c, e))
             return err_wrap(e, "schema %d to %d", (int)version, (int)version + 1);
     }
-    return exec_format(c, e, "PRAGMA user_version=%d", VERSION);
+    return create_views(c, e) && exec_format(c, e, "PRAGMA user_version=%d", VERSION);
 }
 
 /* --- Opening ------------------------------------------------------------------------------- */

@@ -119,13 +119,14 @@ static bool put_unknown(struct conn *c, struct slice table, struct slice key, st
     return sqlite_conn_run(c, st, e);
 }
 
-static bool has_row(struct conn *c, struct slice serial, bool *there, struct err *e)
+static bool has_row(struct conn *c, enum table t, struct slice serial, bool *there, struct err *e)
 {
     sqlite3_stmt *st = sqlite_conn_stmt(c, ST_CERT_GET, e);
 
     if (!st)
         return false;
     sqlite_bind_text(st, 1, serial);
+    sqlite3_bind_int(st, 2, sqlite_is_ssh(t));
     if (!sqlite_conn_step(c, st, there, e))
         return false;
     if (*there)
@@ -133,20 +134,20 @@ static bool has_row(struct conn *c, struct slice serial, bool *there, struct err
     return true;
 }
 
-static bool import_certificate(struct conn *c, struct slice key, struct slice der,
+static bool import_certificate(struct conn *c, enum table t, struct slice key, struct slice der,
                                describe_fn *describe, struct clock *clock, struct err *e)
 {
     CLEANUP(arena_cleanup) struct arena *a = arena_new(&HEAP_USUAL);
     struct issued i = {0};
     bool there;
 
-    if (!has_row(c, key, &there, e))
+    if (!has_row(c, t, key, &there, e))
         return false;
-    if (there || !describe || !describe(a, key, der, &i))
-        return sqlite_put(c, TABLE_X509_CERTS, key, der, clock, e);
+    if (there || !describe || !describe(a, t, key, der, &i))
+        return sqlite_put(c, t, key, der, clock, e);
     i.serial = key;
     i.der = der;
-    return sqlite_key_remove(c, TABLE_X509_CERTS, key, e) && sqlite_issue_late(c, &i, clock, e);
+    return sqlite_key_remove(c, t, key, e) && sqlite_issue_late(c, &i, clock, e);
 }
 
 bool sqlite_row_import(struct conn *c, struct slice table, struct slice key, struct slice value,
@@ -156,8 +157,8 @@ bool sqlite_row_import(struct conn *c, struct slice table, struct slice key, str
 
     if (!table_find(table, &t))
         return put_unknown(c, table, key, value, e);
-    if (t == TABLE_X509_CERTS)
-        return import_certificate(c, key, value, describe, clock, e);
+    if (t == TABLE_X509_CERTS || t == TABLE_SSH_CERTS)
+        return import_certificate(c, t, key, value, describe, clock, e);
     return sqlite_put(c, t, key, value, clock, e);
 }
 

@@ -2,32 +2,33 @@
  * One batch on one connection, inside the writer's transaction.  First every expectation, then
  * every write: a refused batch has written nothing, so no savepoint is needed to take it back.
  *
- * Certificates make two tables special.  A key of x509_certs or x509_certs_data is looked for in
- * the row of that serial first, then among the keys and values; a put changes the row if there is
- * one; a remove takes both away.
+ * Certificates make three tables special.  A key of x509_certs, x509_certs_data or ssh_certs is
+ * looked for in the row of that serial first, then among the keys and values; a put changes the row
+ * if there is one; a remove takes both away.
  */
 #include "store/sqlite.h"
 
 /* Where a table's rows stand besides its keys and values: in certificates, or nowhere. */
 static bool in_certificates(enum table t)
 {
-    return t == TABLE_X509_CERTS || t == TABLE_X509_CERTS_DATA;
+    return t == TABLE_X509_CERTS || t == TABLE_X509_CERTS_DATA || t == TABLE_SSH_CERTS;
 }
 
-static bool find_with(struct conn *c, enum stmt which, int id, struct slice key, sqlite3_stmt **out,
-                      struct slice *found, struct err *e)
+bool sqlite_is_ssh(enum table t)
 {
-    sqlite3_stmt *st = sqlite_conn_stmt(c, which, e);
+    return t == TABLE_SSH_CERTS || t == TABLE_REVOKED_SSH_CERTS;
+}
+
+static bool is_revoked_table(enum table t)
+{
+    return t == TABLE_REVOKED_X509_CERTS || t == TABLE_REVOKED_SSH_CERTS;
+}
+
+static bool find_bound(struct conn *c, sqlite3_stmt *st, sqlite3_stmt **out, struct slice *found,
+                       struct err *e)
+{
     bool row;
 
-    if (!st)
-        return false;
-    if (id == 0) {
-        sqlite_bind_text(st, 1, key);
-    } else {
-        sqlite3_bind_int(st, 1, id);
-        sqlite_bind_blob(st, 2, key);
-    }
     if (!sqlite_conn_step(c, st, &row, e))
         return false;
     if (!row)
@@ -37,19 +38,37 @@ static bool find_with(struct conn *c, enum stmt which, int id, struct slice key,
     return true;
 }
 
-bool sqlite_find(struct conn *c, enum table t, struct slice key, sqlite3_stmt **st,
+static bool find_in_row(struct conn *c, enum table t, struct slice key, sqlite3_stmt **out,
+                        struct slice *found, struct err *e)
+{
+    bool data = t == TABLE_X509_CERTS_DATA;
+    sqlite3_stmt *st = sqlite_conn_stmt(c, data ? ST_DATA_GET : ST_CERT_GET, e);
+
+    if (!st)
+        return false;
+    sqlite_bind_text(st, 1, key);
+    if (!data)
+        sqlite3_bind_int(st, 2, sqlite_is_ssh(t));
+    return find_bound(c, st, out, found, e);
+}
+
+bool sqlite_find(struct conn *c, enum table t, struct slice key, sqlite3_stmt **out,
                  struct slice *found, struct err *e)
 {
     const struct table_info *info = &TABLE_INFO[t];
-    enum stmt of_row = t == TABLE_X509_CERTS ? ST_CERT_GET : ST_DATA_GET;
 
-    *st = NULL;
+    *out = NULL;
     *found = SLICE_NONE;
-    if (in_certificates(t) && !find_with(c, of_row, 0, key, st, found, e))
+    if (in_certificates(t) && !find_in_row(c, t, key, out, found, e))
         return false;
-    if (*st)
+    if (*out)
         return true;
-    return find_with(c, info->big ? ST_BIG_GET : ST_KV_GET, info->id, key, st, found, e);
+    sqlite3_stmt *st = sqlite_conn_stmt(c, info->big ? ST_BIG_GET : ST_KV_GET, e);
+    if (!st)
+        return false;
+    sqlite3_bind_int(st, 1, info->id);
+    sqlite_bind_blob(st, 2, key);
+    return find_bound(c, st, out, found, e);
 }
 
 /* --- Expectations -------------------------------------------------------------------------- */
@@ -101,14 +120,16 @@ static bool kv_remove(struct conn *c, const struct store_op *op, struct err *e)
     return sqlite_conn_run(c, st, e);
 }
 
-/* A statement that takes a serial and no more. */
-static bool by_serial(struct conn *c, enum stmt which, struct slice serial, struct err *e)
+/* A statement that takes a serial of x509_certs or ssh_certs and no more. */
+static bool by_serial(struct conn *c, enum stmt which, enum table t, struct slice serial,
+                      struct err *e)
 {
     sqlite3_stmt *st = sqlite_conn_stmt(c, which, e);
 
     if (!st)
         return false;
     sqlite_bind_text(st, 1, serial);
+    sqlite3_bind_int(st, 2, sqlite_is_ssh(t));
     return sqlite_conn_run(c, st, e);
 }
 
@@ -131,10 +152,11 @@ static bool issue(struct conn *c, const struct issued *i, struct err *e)
     sqlite3_bind_int64(st, ISSUED_TEXTS + 1, i->not_before);
     sqlite3_bind_int64(st, ISSUED_TEXTS + 2, i->not_after);
     sqlite3_bind_int64(st, ISSUED_TEXTS + 3, i->issued_at);
+    sqlite_bind_text(st, ISSUED_TEXTS + 4, slice_text(cert_kind_text(i->kind)));
     return sqlite_conn_run(c, st, e);
 }
 
-static bool mark_revoked(struct conn *c, struct slice serial, const struct revoked *r,
+static bool mark_revoked(struct conn *c, enum table t, struct slice serial, const struct revoked *r,
                          struct err *e)
 {
     sqlite3_stmt *st = sqlite_conn_stmt(c, ST_CERT_REVOKE, e);
@@ -142,9 +164,10 @@ static bool mark_revoked(struct conn *c, struct slice serial, const struct revok
     if (!st)
         return false;
     sqlite_bind_text(st, 1, serial);
-    sqlite3_bind_int64(st, 2, r->at > 0 ? r->at : 1); /* 0 would mean: not */
-    sqlite3_bind_int(st, 3, r->reason_code);
-    sqlite_bind_text_or_null(st, 4, r->reason);
+    sqlite3_bind_int(st, 2, sqlite_is_ssh(t));
+    sqlite3_bind_int64(st, 3, r->at > 0 ? r->at : 1); /* 0 would mean: not */
+    sqlite3_bind_int(st, 4, r->reason_code);
+    sqlite_bind_text_or_null(st, 5, r->reason);
     return sqlite_conn_run(c, st, e);
 }
 
@@ -156,7 +179,7 @@ static bool put_revocation(struct conn *c, const struct store_op *op, struct clo
     struct revoked r = {.serial = op->key};
 
     store_revoked_from_record(&r, a, op->value, clock->now(clock).sec);
-    return kv_put(c, op, e) && mark_revoked(c, op->key, &r, e);
+    return kv_put(c, op, e) && mark_revoked(c, op->table, op->key, &r, e);
 }
 
 /* Who issued it, as the data record says; what cannot be read changes nothing. */
@@ -186,7 +209,9 @@ static bool put_certificate(struct conn *c, const struct store_op *op, struct er
     if (!st)
         return false;
     sqlite_bind_text(st, 1, op->key);
-    sqlite_bind_blob(st, 2, op->value);
+    if (!data)
+        sqlite3_bind_int(st, 2, sqlite_is_ssh(op->table));
+    sqlite_bind_blob(st, data ? 2 : 3, op->value);
     if (!sqlite_conn_run(c, st, e))
         return false;
     if (sqlite3_changes(c->db) == 0)
@@ -194,7 +219,7 @@ static bool put_certificate(struct conn *c, const struct store_op *op, struct er
     return !data || set_provisioner(c, op->key, op->value, e);
 }
 
-static bool unname(struct conn *c, struct slice serial, struct err *e)
+static bool unname(struct conn *c, enum table t, struct slice serial, struct err *e)
 {
     sqlite3_stmt *st = sqlite_conn_stmt(c, ST_CERT_NAMES, e);
     bool row;
@@ -202,6 +227,7 @@ static bool unname(struct conn *c, struct slice serial, struct err *e)
     if (!st)
         return false;
     sqlite_bind_text(st, 1, serial);
+    sqlite3_bind_int(st, 2, sqlite_is_ssh(t));
     if (!sqlite_conn_step(c, st, &row, e))
         return false;
     if (!row)
@@ -214,7 +240,7 @@ static bool unname(struct conn *c, struct slice serial, struct err *e)
 }
 
 /* The data record is a row of another table to everybody else: it stays. */
-static bool remove_certificate(struct conn *c, const struct store_op *op, struct err *e)
+static bool save_data(struct conn *c, const struct store_op *op, struct err *e)
 {
     sqlite3_stmt *st = sqlite_conn_stmt(c, ST_CERT_SAVE_DATA, e);
 
@@ -222,9 +248,14 @@ static bool remove_certificate(struct conn *c, const struct store_op *op, struct
         return false;
     sqlite_bind_text(st, 1, op->key);
     sqlite3_bind_int(st, 2, TABLE_INFO[TABLE_X509_CERTS_DATA].id);
-    return sqlite_conn_run(c, st, e) && unname(c, op->key, e) &&
-           by_serial(c, ST_CERT_REMOVE, op->key, e) && sqlite_conn_do(c, ST_NAMES_STEP_BACK, e) &&
-           kv_remove(c, op, e);
+    return sqlite_conn_run(c, st, e);
+}
+
+static bool remove_certificate(struct conn *c, const struct store_op *op, struct err *e)
+{
+    return (sqlite_is_ssh(op->table) || save_data(c, op, e)) && unname(c, op->table, op->key, e) &&
+           by_serial(c, ST_CERT_REMOVE, op->table, op->key, e) &&
+           sqlite_conn_do(c, ST_NAMES_STEP_BACK, e) && kv_remove(c, op, e);
 }
 
 static bool remove_data(struct conn *c, const struct store_op *op, struct err *e)
@@ -242,7 +273,7 @@ static bool remove_data(struct conn *c, const struct store_op *op, struct err *e
 
 static bool apply_put(struct conn *c, const struct store_op *op, struct clock *clock, struct err *e)
 {
-    if (op->table == TABLE_REVOKED_X509_CERTS)
+    if (is_revoked_table(op->table))
         return put_revocation(c, op, clock, e);
     return in_certificates(op->table) ? put_certificate(c, op, e) : kv_put(c, op, e);
 }
@@ -251,11 +282,13 @@ static bool apply_remove(struct conn *c, const struct store_op *op, struct err *
 {
     switch (op->table) {
     case TABLE_X509_CERTS:
+    case TABLE_SSH_CERTS:
         return remove_certificate(c, op, e);
     case TABLE_X509_CERTS_DATA:
         return remove_data(c, op, e);
     case TABLE_REVOKED_X509_CERTS:
-        return kv_remove(c, op, e) && by_serial(c, ST_CERT_UNREVOKE, op->key, e);
+    case TABLE_REVOKED_SSH_CERTS:
+        return kv_remove(c, op, e) && by_serial(c, ST_CERT_UNREVOKE, op->table, op->key, e);
     default:
         return kv_remove(c, op, e);
     }
@@ -271,7 +304,7 @@ static bool apply_op(struct conn *c, const struct store_op *op, struct clock *cl
     case OP_ISSUE:
         return issue(c, op->issued, e);
     case OP_REVOKE:
-        return kv_put(c, op, e) && mark_revoked(c, op->key, op->revoked, e);
+        return kv_put(c, op, e) && mark_revoked(c, op->table, op->key, op->revoked, e);
     }
     return err_set(e, ERR_INTERNAL, "store %s: op %d does not exist", c->path, (int)op->kind);
 }
@@ -310,18 +343,20 @@ static bool find_copy(struct conn *c, enum table t, struct slice key, struct are
     return true;
 }
 
-static bool mark_if_revoked(struct conn *c, struct slice serial, struct arena *a,
+static bool mark_if_revoked(struct conn *c, const struct issued *i, struct arena *a,
                             struct clock *clock, struct err *e)
 {
-    struct revoked r = {.serial = serial};
+    bool ssh = i->kind != CERT_X509;
+    enum table t = ssh ? TABLE_REVOKED_SSH_CERTS : TABLE_REVOKED_X509_CERTS;
+    struct revoked r = {.serial = i->serial};
     struct slice record;
 
-    if (!find_copy(c, TABLE_REVOKED_X509_CERTS, serial, a, &record, e))
+    if (!find_copy(c, t, i->serial, a, &record, e))
         return false;
     if (!record.p)
         return true;
     store_revoked_from_record(&r, a, record, clock->now(clock).sec);
-    return mark_revoked(c, serial, &r, e);
+    return mark_revoked(c, t, i->serial, &r, e);
 }
 
 bool sqlite_issue_late(struct conn *c, struct issued *i, struct clock *clock, struct err *e)
@@ -329,8 +364,10 @@ bool sqlite_issue_late(struct conn *c, struct issued *i, struct clock *clock, st
     CLEANUP(arena_cleanup) struct arena *a = arena_new(&HEAP_USUAL);
     struct slice data;
 
+    if (i->kind != CERT_X509)
+        return issue(c, i, e) && mark_if_revoked(c, i, a, clock, e);
     if (!find_copy(c, TABLE_X509_CERTS_DATA, i->serial, a, &data, e) || !issue(c, i, e) ||
-        !mark_if_revoked(c, i->serial, a, clock, e))
+        !mark_if_revoked(c, i, a, clock, e))
         return false;
     return !data.p || (sqlite_key_remove(c, TABLE_X509_CERTS_DATA, i->serial, e) &&
                        sqlite_put(c, TABLE_X509_CERTS_DATA, i->serial, data, clock, e));

@@ -57,8 +57,19 @@ struct refusal {
 };
 extern const struct refusal STORE_RUN_AGAIN; /* kind ERR_CHANGED */
 
-/* A certificate that was issued: one row. */
+/* X.509 and SSH serial numbers are two spaces: the same number may stand in both. */
+enum cert_kind { CERT_X509, CERT_SSH_USER, CERT_SSH_HOST, CERT_KINDS };
+const char *cert_kind_text(enum cert_kind k); /* "x509", "ssh-user", "ssh-host" */
+
+/*
+ * A certificate that was issued: one row.  Of SSH: der is the blob of the certificate, subject its
+ * key id, common_name and data are empty, names the principals ("principal:root\nprincipal:…"),
+ * fingerprint that of the subject's key and ca_key that of the key that signed, both as ssh-keygen
+ * shows them ("SHA256:…"); not_after at most CERT_NO_END.
+ */
+#define CERT_NO_END INT64_C(253402300799) /* 9999-12-31T23:59:59Z, as RFC 5280 4.1.2.5 says it */
 struct issued {
+    enum cert_kind kind; /* 0: X.509 */
     struct slice serial; /* decimal */
     struct slice der;
     struct slice data;                 /* x509_certs_data record; n == 0: none */
@@ -68,11 +79,13 @@ struct issued {
     struct slice names;                /* "dns:a.example\nip:10.0.0.1\n…": SANs, one a line */
     struct slice provisioner_id, provisioner_name, provisioner_type;
     struct slice renewed_from;                /* decimal serial or empty */
+    struct slice ca_key;                      /* SSH only */
     int64_t not_before, not_after, issued_at; /* Unix seconds */
 };
 struct revoked {
+    bool ssh; /* of revoked_ssh_certs; else of revoked_x509_certs */
     struct slice serial;
-    struct slice record; /* JSON of revoked_x509_certs */
+    struct slice record; /* the JSON that stands there */
     int64_t at;
     int reason_code;
     struct slice reason;
@@ -107,10 +120,12 @@ void batch_swap(struct store_batch *b, enum table t, struct slice key, struct sl
                 struct slice value);
 void batch_remove(struct store_batch *b, enum table t, struct slice key,
                   const struct refusal *if_missing);
-/* A serial that is taken is refused with STORE_RUN_AGAIN: the next run draws another one. */
+/* X.509 into x509_certs (and x509_certs_data), SSH into ssh_certs, by i->kind.  A serial that is
+ * taken there is refused with STORE_RUN_AGAIN: the next run draws another one. */
 void batch_issue(struct store_batch *b, const struct issued *i);
 void batch_revoke(struct store_batch *b, const struct revoked *r, const struct refusal *if_there);
-/* Of the last op; every put says anew whether and when its row may go.  Certificates stay. */
+/* Of the last op; every put says anew whether and when its row may go.  Certificates stay.  On a
+ * server only tokens keep their end: a value "used" becomes "used until <Unix seconds>". */
 void batch_expires(struct store_batch *b, int64_t unix_seconds);
 void batch_keep(struct store_batch *b); /* the last op */
 /* Drops all ops but the kept ones. */
@@ -136,14 +151,17 @@ struct inventory_query {
     int64_t expiring_before;                        /* 0: any */
     int64_t issued_since;                           /* 0: any */
     struct slice provisioner, san, subject, serial; /* empty: any */
-    bool only_revoked, only_active;
-    struct slice after; /* serial to continue behind, in not_after order */
+    bool only_revoked, only_active, only_x509, only_ssh;
+    struct slice after; /* serial to continue behind, in the order of not_after, serial, ssh */
+    bool after_ssh;
     int64_t after_not_after;
     unsigned limit; /* 0: all */
 };
 struct inventory_row {
+    enum cert_kind kind;
     struct slice serial, subject, common_name, names, fingerprint, key_type;
     struct slice provisioner_id, provisioner_name, provisioner_type, renewed_from, reason;
+    struct slice ca_key;
     int64_t not_before, not_after, issued_at, revoked_at; /* revoked_at 0: not */
     int reason_code;
     struct slice der;
@@ -158,9 +176,10 @@ struct pair {
 };
 typedef bool table_fn(struct slice name, void *arg);
 typedef void problem_fn(const char *text, void *arg);
-/* Fills what the inventory shows of the certificate that stands under this key.  False: it is
- * none, or another one's. */
-typedef bool describe_fn(struct arena *a, struct slice key, struct slice der, struct issued *out);
+/* Fills what the inventory shows of the certificate that stands under this key of x509_certs or
+ * ssh_certs.  False: it is none, or another one's. */
+typedef bool describe_fn(struct arena *a, enum table t, struct slice key, struct slice der,
+                         struct issued *out);
 
 enum store_caps { STORE_DURABLE = 1, STORE_SHARED = 2, STORE_INVENTORY = 4 };
 struct store;
@@ -227,14 +246,23 @@ struct store *store_sqlite_open_bare(const char *path, struct clock *clock, stru
  * Servers that several of our processes, and the reference, may share: its tables, keys and values.
  * STORE_DURABLE | STORE_SHARED.  make: a database or table that is missing is made, when that is
  * permitted; else the database has to be there, and a table that is missing has no rows.
+ * inventory: with make, the tables of the inventory are made too.  Whoever finds them keeps them in
+ * step and has STORE_INVENTORY.
  * source: docs/reference/storage.md; database: NULL or "", or instead of the one in source.
  * No error text repeats the source: there is a password in it.  A build without the client library
  * refuses with ERR_NOT_IMPLEMENTED.
  */
-struct store *store_mysql_open(const char *source, const char *database, bool make,
-                               struct clock *clock, struct err *e) CHECKED;
-struct store *store_postgresql_open(const char *source, const char *database, bool make,
-                                    struct clock *clock, struct err *e) CHECKED;
+struct store_source_options {
+    bool make, inventory;
+    unsigned connections, idle; /* at most; 0: 16; idle 0: as many as connections */
+    int64_t lifetime;           /* of a connection, ns; 0: half an hour */
+};
+struct store *store_mysql_open(const char *source, const char *database,
+                               const struct store_source_options *o, struct clock *clock,
+                               struct err *e) CHECKED;
+struct store *store_postgresql_open(const char *source, const char *database,
+                                    const struct store_source_options *o, struct clock *clock,
+                                    struct err *e) CHECKED;
 /* What a configuration says about such a source, judged without connecting. */
 struct store_source {
     bool password;       /* one stands in it */
@@ -246,6 +274,9 @@ bool store_source_check(struct slice type, struct slice source, struct slice dat
 /* store_mysql_open or store_postgresql_open, by type as above. */
 struct store *store_source_open(struct slice type, struct slice source, struct slice database,
                                 bool make, struct clock *clock, struct err *e) CHECKED;
+struct store *store_source_open_with(struct slice type, struct slice source, struct slice database,
+                                     const struct store_source_options *o, struct clock *clock,
+                                     struct err *e) CHECKED;
 /* A wrapper for tests: fails the nth submit (from 1) in the way given, then passes through.
  * REFUSED: the first op that expects something; UNKNOWN: committed inside, but nobody knows.
  * Closes the inner store. */

@@ -105,3 +105,7 @@ bool x509_leaf_sign(const struct x509_leaf *leaf, const struct issuer *issuer, s
 /* Names from the SAN extension that will be signed, raw ones included. */
 bool x509_leaf_names(struct arena *a, const struct x509_leaf *leaf, struct sans *names,
                      struct err *e) CHECKED;
+/* What a request for such a certificate asks for: usages, basic constraints, names, and the raw
+ * ones. */
+bool x509_leaf_wishes(struct arena *a, const struct x509_leaf *leaf, struct extensions *out,
+                      struct err *e) CHECKED;

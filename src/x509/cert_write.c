@@ -199,17 +199,18 @@ static const struct made {
     const struct oid *oid;
     value_fn *put;
     bool when_copying; /* also made by renew and rekey */
+    bool in_request;   /* what a request may ask for */
 } MADE[] = {
-    {&OID_EXT_KEY_USAGE, key_usage_put, false},
-    {&OID_EXT_EKU, eku_put, false},
-    {&OID_EXT_BASIC, basic_put, false},
-    {&OID_EXT_SKI, ski_put, true},
-    {&OID_EXT_AKI, aki_put, true},
-    {&OID_EXT_AIA, aia_put, false},
-    {&OID_EXT_SAN, san_put, false},
-    {&OID_EXT_POLICIES, policies_put, false},
-    {&OID_EXT_NAME_CONSTRAINTS, constraints_put, false},
-    {&OID_EXT_CRL_POINTS, crl_points_put, false},
+    {&OID_EXT_KEY_USAGE, key_usage_put, false, true},
+    {&OID_EXT_EKU, eku_put, false, true},
+    {&OID_EXT_BASIC, basic_put, false, true},
+    {&OID_EXT_SKI, ski_put, true, false},
+    {&OID_EXT_AKI, aki_put, true, false},
+    {&OID_EXT_AIA, aia_put, false, false},
+    {&OID_EXT_SAN, san_put, false, true},
+    {&OID_EXT_POLICIES, policies_put, false, false},
+    {&OID_EXT_NAME_CONSTRAINTS, constraints_put, false, false},
+    {&OID_EXT_CRL_POINTS, crl_points_put, false, false},
 };
 
 /* --- The list of extensions --------------------------------------------------------------- */
@@ -468,4 +469,30 @@ bool x509_leaf_names(struct arena *a, const struct x509_leaf *leaf, struct sans 
         return true;
     }
     return sans_read(a, raw->value, names, e) || err_wrap(e, "subject alternative name");
+}
+
+bool x509_leaf_wishes(struct arena *a, const struct x509_leaf *leaf, struct extensions *out,
+                      struct err *e)
+{
+    CLEANUP(buf_free) struct buf name = buf_new(NULL, CERT_MAX);
+    struct making m = {.leaf = leaf};
+
+    if (!raw_ok(&leaf->raw, e) || !name_put(&name, leaf, e) || !buf_done(&name, "subject", e))
+        return false;
+    m.subject = buf_slice(&name);
+    *out = (struct extensions){.v = arena_array(a, COUNT_OF(MADE) + leaf->raw.n, sizeof(*out->v))};
+    for (size_t i = 0; i < COUNT_OF(MADE); i++) {
+        struct buf value = buf_new(a, CERT_MAX);
+        struct extension x = {.oid = slice_of(MADE[i].oid->p, MADE[i].oid->n)};
+        if (!MADE[i].in_request || extensions_get(&leaf->raw, MADE[i].oid))
+            continue;
+        if (!MADE[i].put(&value, &m, &x.critical, e) || !buf_done(&value, "extension", e))
+            return false;
+        x.value = buf_slice(&value);
+        if (x.value.n)
+            out->v[out->n++] = x;
+    }
+    for (size_t i = 0; i < leaf->raw.n; i++)
+        out->v[out->n++] = leaf->raw.v[i];
+    return true;
 }

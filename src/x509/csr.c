@@ -268,7 +268,10 @@ static bool info_put(struct buf *b, const struct csr_wish *wish, const struct ke
         return err_wrap(e, "CSR");
     der_open(b, DER_SEQUENCE, &info);
     der_int(b, 0);
-    subject_put(b, subject);
+    if (wish->raw_subject.n)
+        der_raw(b, wish->raw_subject);
+    else
+        subject_put(b, subject);
     der_raw(b, key->spki);
     der_open(b, DER_CONTEXT_CONSTRUCTED(0), &attributes);
     if (!request_attribute_put(b, wish, e))
@@ -283,9 +286,12 @@ bool csr_make(struct arena *a, const struct csr_wish *wish, struct signer *signe
 {
     CLEANUP(buf_free) struct buf info = buf_new(NULL, CSR_MAX);
     struct buf out = buf_new(a, CSR_MAX);
-    struct sig_alg alg =
-        signer->only.scheme != SIG_ANY ? signer->only : sig_alg_usual(signer->public_key);
+    struct sig_alg alg = wish->alg.scheme != SIG_ANY      ? wish->alg
+                         : signer->only.scheme != SIG_ANY ? signer->only
+                                                          : sig_alg_usual(signer->public_key);
 
+    if (!sig_alg_fits(signer->public_key, alg))
+        return err_set(e, ERR_MALFORMED, "CSR: the signature algorithm does not fit the key");
     if (!info_put(&info, wish, signer->public_key, e) ||
         !signed_object_put(&out, buf_slice(&info), alg, signer, DEADLINE_NONE, e))
         return false;

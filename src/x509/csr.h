@@ -35,9 +35,10 @@ bool key_check_strength(const struct key *key, unsigned rsa_bits, struct err *e)
 struct csr_wish {
     struct slice common_name;      /* empty: an empty subject */
     const struct subject *subject; /* when not NULL: instead of common_name */
+    struct slice raw_subject;      /* a whole Name, DER: wins over both */
     struct sans sans;
     struct extensions extra;
+    struct sig_alg alg; /* SIG_ANY: the key's usual one */
 };
-/* Signed with the key's usual algorithm. */
 bool csr_make(struct arena *a, const struct csr_wish *wish, struct signer *signer,
               struct slice *der, struct err *e) CHECKED;

@@ -115,6 +115,28 @@ static bool read_subject(const struct reader *r, const struct json *v)
     return subject_json_read(r->a, v, "certificate JSON: subject", &r->out->leaf.subject, r->e);
 }
 
+/* The CA decides about these: only their types are looked at. */
+static bool read_issuer(const struct reader *r, const struct json *v)
+{
+    struct subject unused;
+
+    return subject_json_read(r->a, v, "certificate JSON: issuer", &unused, r->e);
+}
+
+static bool read_version(const struct reader *r, const struct json *v)
+{
+    int64_t unused;
+
+    return v->kind == JSON_NULL || json_int(v, &unused) || wrong(r, "a whole number");
+}
+
+static bool read_aki(const struct reader *r, const struct json *v)
+{
+    struct slice unused;
+
+    return bytes(r, v, &unused);
+}
+
 static bool read_raw_subject(const struct reader *r, const struct json *v)
 {
     struct slice raw = SLICE_NONE;
@@ -136,7 +158,7 @@ static bool read_serial(const struct reader *r, const struct json *v)
 {
     int64_t n;
 
-    if (v->kind == JSON_NULL || (v->kind == JSON_TEXT && v->text.n == 0))
+    if (v->kind == JSON_NULL)
         return true;
     if (v->kind == JSON_NUMBER && (!json_int(v, &n) || n < 0))
         return wrong(r, "a whole number that is not negative");
@@ -384,13 +406,16 @@ static bool read_extensions(const struct reader *r, const struct json *v)
         struct extension *x = &raw->v[raw->n];
         struct slice id = json_text(json_get(one, "id"));
         const struct json *value = json_get(one, "value"), *critical = json_get(one, "critical");
-        if (one->kind != JSON_OBJECT || (critical && critical->kind != JSON_BOOL))
+        if (one->kind == JSON_NULL)
+            continue;
+        if (one->kind != JSON_OBJECT ||
+            (critical && critical->kind != JSON_BOOL && critical->kind != JSON_NULL))
             return wrong(r, "objects with id, critical and value");
         if (id.n == 0)
             continue;
         if (!oid_read(r->a, id, &x->oid) || (value && !bytes(r, value, &x->value)))
             return wrong(r, "an OID as id and base64 as value");
-        x->critical = critical && critical->truth;
+        x->critical = critical && critical->kind == JSON_BOOL && critical->truth;
         raw->n++;
     }
     return true;
@@ -453,10 +478,18 @@ static bool put_range(const struct reader *r, struct buf *b, struct slice text)
     return true;
 }
 
+static bool is_ascii(struct slice text)
+{
+    for (size_t i = 0; i < text.n; i++)
+        if (text.p[i] >= 0x80)
+            return false;
+    return true;
+}
+
 static bool put_trees(const struct reader *r, struct buf *b, const struct json *v,
                       const char *const members[4], uint8_t tag)
 {
-    static const uint8_t TAGS[] = {DER_CONTEXT(2), DER_CONTEXT(1), DER_CONTEXT(6), 0};
+    static const uint8_t TAGS[] = {DER_CONTEXT(2), 0, DER_CONTEXT(1), DER_CONTEXT(6)};
     size_t list, tree, total = 0;
     struct buf inside = buf_new(r->a, 64u << 10);
 
@@ -467,6 +500,8 @@ static bool put_trees(const struct reader *r, struct buf *b, const struct json *
         if (member && !multi(r, member, &texts, &n))
             return false;
         for (size_t i = 0; i < n; i++, total++) {
+            if (!is_ascii(texts[i]))
+                return wrong(r, "ASCII texts");
             der_open(&inside, DER_SEQUENCE, &tree);
             if (TAGS[k] != 0)
                 der_put(&inside, TAGS[k], texts[i]);
@@ -485,10 +520,10 @@ static bool put_trees(const struct reader *r, struct buf *b, const struct json *
 
 static bool read_name_constraints(const struct reader *r, const struct json *v)
 {
-    static const char *const PERMITTED[] = {"permittedDNSDomains", "permittedEmailAddresses",
-                                            "permittedURIDomains", "permittedIPRanges"};
-    static const char *const EXCLUDED[] = {"excludedDNSDomains", "excludedEmailAddresses",
-                                           "excludedURIDomains", "excludedIPRanges"};
+    static const char *const PERMITTED[] = {"permittedDNSDomains", "permittedIPRanges",
+                                            "permittedEmailAddresses", "permittedURIDomains"};
+    static const char *const EXCLUDED[] = {"excludedDNSDomains", "excludedIPRanges",
+                                           "excludedEmailAddresses", "excludedURIDomains"};
     const struct json *critical = json_get(v, "critical");
     struct buf b = buf_new(r->a, 128u << 10);
     size_t at;
@@ -518,7 +553,10 @@ static const struct {
     const char *name;
     bool (*read)(const struct reader *r, const struct json *v);
 } MEMBERS[] = {
+    {"version", read_version},
     {"subject", read_subject},
+    {"issuer", read_issuer},
+    {"authorityKeyId", read_aki},
     {"rawSubject", read_raw_subject},
     {"serialNumber", read_serial},
     {"notBefore", read_before},

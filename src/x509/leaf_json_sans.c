@@ -7,6 +7,7 @@
 
 #include "base/encode.h"
 #include "base/uri.h"
+#include "x509/asn1_text.h"
 #include "x509/idna.h"
 #include "x509/leaf_json.h"
 
@@ -47,13 +48,22 @@ static bool add_ip(struct names *n, struct slice text, const char *member)
     return add(n, name);
 }
 
+static bool is_ascii(struct slice text)
+{
+    for (size_t i = 0; i < text.n; i++)
+        if (text.p[i] >= 0x80)
+            return false;
+    return true;
+}
+
+/* Escaped where it has to be; a host's name has another form for signs beyond ASCII (RFC 5891). */
 static bool add_uri(struct names *n, struct slice text, const char *member)
 {
     struct uri u;
 
-    if (!uri_read(n->a, text, &u, NULL))
+    if (!uri_read(n->a, text, &u, NULL) || !is_ascii(u.host))
         return wrong(n, member, "URIs");
-    return add(n, (struct san){.kind = SAN_URI, .text = text});
+    return add(n, (struct san){.kind = SAN_URI, .text = uri_text(n->a, &u)});
 }
 
 /* --- The four lists
@@ -127,8 +137,7 @@ static bool add_plain(struct names *n, struct slice type, struct slice value)
     if (slice_is(type, "ip"))
         return !ip_read(value, &ip) || add(n, (struct san){SAN_IP, value, ip});
     if (slice_is(type, "uri"))
-        return !uri_read(n->a, value, &u, NULL) ||
-               add(n, (struct san){.kind = SAN_URI, .text = value});
+        return !uri_read(n->a, value, &u, NULL) || add_uri(n, value, "sans");
     return add_listed(n, san_kind_of(value), value, "sans");
 }
 
@@ -139,20 +148,29 @@ static const uint8_t OID_PERMANENT[] = {0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x08
 static const uint8_t OID_HARDWARE[] = {0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x08, 0x04};
 static const uint8_t OID_UPN[] = {0x2b, 0x06, 0x01, 0x04, 0x01, 0x82, 0x37, 0x14, 0x02, 0x03};
 
-/* [0] SEQUENCE { type-id, value [0] EXPLICIT } */
-static bool add_other(struct names *n, struct slice type, struct slice value)
+/* [0] SEQUENCE { type-id, value }; the value has its tag [0] EXPLICIT. */
+static bool add_tagged(struct names *n, struct slice type, struct slice value)
 {
     struct buf b = buf_new(n->a, 64u << 10);
-    size_t name, explicit;
+    size_t name;
 
     der_open(&b, DER_CONTEXT_CONSTRUCTED(0), &name);
     der_oid_content(&b, type);
-    der_open(&b, DER_CONTEXT_CONSTRUCTED(0), &explicit);
     der_raw(&b, value);
-    der_close(&b, explicit);
     der_close(&b, name);
     return buf_done(&b, "name", n->e) &&
            add(n, (struct san){.kind = SAN_OTHER, .text = buf_slice(&b)});
+}
+
+static bool add_other(struct names *n, struct slice type, struct slice value)
+{
+    struct buf b = buf_new(n->a, 64u << 10);
+    size_t at;
+
+    der_open(&b, DER_CONTEXT_CONSTRUCTED(0), &at);
+    der_raw(&b, value);
+    der_close(&b, at);
+    return buf_done(&b, "name", n->e) && add_tagged(n, type, buf_slice(&b));
 }
 
 /* asn1Value, or the value read as JSON; NULL when it is neither. */
@@ -173,6 +191,8 @@ static bool add_permanent(struct names *n, const struct json *entry, struct slic
     struct buf b = buf_new(n->a, 8u << 10);
     size_t at;
 
+    if (given && given->kind != JSON_NULL && given->kind != JSON_OBJECT)
+        return wrong(n, "sans", "an object as asn1Value of a permanentIdentifier");
     if (given && given->kind == JSON_OBJECT) {
         identifier = json_text(json_get(given, "identifier"));
         assigner = json_text(json_get(given, "assigner"));
@@ -226,50 +246,14 @@ static bool add_directory(struct names *n, const struct json *entry)
            add(n, (struct san){.kind = SAN_DIRECTORY, .text = buf_slice(&b)});
 }
 
-/* "utf8:x", "ia5:x", "printable:x", "int:5", "oid:1.2.3", "bool:true", "octet:BASE64",
- * "raw:BASE64"; without a known prefix: printable where the characters allow it. */
 static bool encode_value(struct names *n, struct slice text, struct slice *der)
 {
-    static const struct {
-        const char *prefix;
-        uint8_t tag;
-    } STRINGS[] = {{"utf8:", DER_UTF8_STRING},
-                   {"ia5:", DER_IA5_STRING},
-                   {"printable:", DER_PRINTABLE_STRING},
-                   {"numeric:", DER_NUMERIC_STRING}};
     struct buf b = buf_new(n->a, 64u << 10);
-    struct slice content;
-    bool ok = true;
 
-    for (size_t i = 0; i < COUNT_OF(STRINGS); i++) {
-        if (!slice_starts(text, STRINGS[i].prefix))
-            continue;
-        der_put(&b, STRINGS[i].tag, slice_from(text, strlen(STRINGS[i].prefix)));
-        *der = buf_slice(&b);
-        return buf_done(&b, "name", n->e);
-    }
-    if (slice_starts(text, "int:")) {
-        ok = serial_read(n->a, slice_from(text, 4), &content, NULL);
-        if (ok)
-            der_uint(&b, content);
-    } else if (slice_starts(text, "oid:")) {
-        ok = oid_read(n->a, slice_from(text, 4), &content);
-        if (ok)
-            der_oid_content(&b, content);
-    } else if (slice_starts(text, "bool:")) {
-        der_bool(&b, slice_is(slice_from(text, 5), "true"));
-    } else if (slice_starts(text, "octet:") || slice_starts(text, "raw:")) {
-        bool raw = slice_starts(text, "raw:");
-        ok = base64_read(n->a, BASE64_STD, slice_from(text, raw ? 4 : 6), &content);
-        if (ok && raw)
-            der_raw(&b, content);
-        else if (ok)
-            der_octets(&b, content);
-    } else {
-        der_directory_string(&b, text);
-    }
+    if (!asn1_text_put(n->a, &b, text, n->e))
+        return err_wrap(n->e, "certificate JSON: sans");
     *der = buf_slice(&b);
-    return ok ? buf_done(&b, "name", n->e) : wrong(n, "sans", "a value that fits its prefix");
+    return buf_done(&b, "name", n->e);
 }
 
 static bool add_registered_id(struct names *n, struct slice value)
@@ -331,12 +315,19 @@ static bool add_strict(struct names *n, const struct json *entry)
     if (!oid_read(n->a, type, &oid))
         return err_set(n->e, ERR_MALFORMED, "certificate JSON: sans: unsupported SAN type \"%.*s\"",
                        SLICE_ARG(slice_sub(type, 0, 64)));
-    return encode_value(n, value, &der) && add_other(n, oid, der);
+    return encode_value(n, value, &der) && add_tagged(n, oid, der);
 }
 
 /* --- Both
  * ------------------------------------------------------------------------------------------------
  */
+
+static bool is_text(const struct json *entry, const char *member)
+{
+    const struct json *v = json_get(entry, member);
+
+    return !v || v->kind == JSON_TEXT || v->kind == JSON_NULL;
+}
 
 static bool needs_strict(const struct json *list)
 {
@@ -383,8 +374,10 @@ bool leaf_json_sans(struct arena *a, const struct json *v, struct x509_leaf *lea
         return false;
     strict = list && needs_strict(list);
     for (const struct json *one = list ? list->first : NULL; one; one = one->next) {
-        if (one->kind != JSON_OBJECT)
-            return wrong(&n, "sans", "a list of objects");
+        if (one->kind == JSON_NULL)
+            continue;
+        if (one->kind != JSON_OBJECT || !is_text(one, "type") || !is_text(one, "value"))
+            return wrong(&n, "sans", "a list of objects with texts as type and value");
         if (strict ? !add_strict(&n, one)
                    : !add_plain(&n, json_text(json_get(one, "type")),
                                 json_text(json_get(one, "value"))))

@@ -4,7 +4,11 @@
  * per certificate, its memory, and the floor measured in the same run: two P-256 verifications
  * (token and request) and one signature with the same libcrypto.
  *
- *   bench_sign STEP-CA [CERTIFICATES [CONNECTIONS]]
+ *   bench_sign [--ssh] STEP-CA [CERTIFICATES [CONNECTIONS [DATABASE]]]
+ *
+ * DATABASE: an SQLite file that is there already, instead of a new one.
+ * --ssh: then as many SSH certificates from the same server, and what one of them costs against one
+ * of X.509.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -24,14 +28,16 @@
 #include "client/make_token.h"
 #include "crypto/keyfile.h"
 #include "crypto/secret.h"
+#include "ssh/key.h"
 #include "x509/csr.h"
 
 #define FLOOR_ROUNDS 2000
 
 struct bench {
     struct arena *a;
-    const char *step_ca;
+    const char *step_ca, *database;
     size_t certificates, connections;
+    bool ssh;
     char dir[64];
     struct pki_pair root, intermediate;
     struct private_key *provisioner;
@@ -81,6 +87,7 @@ static void make_pki(struct bench *b)
           &e, "provisioner");
     check(private_key_pem(b->a, b->intermediate.key, KEY_PKCS8, &pem, &e), &e, "key");
     put_file(b, "key", pem);
+    put_file(b, "ssh", pem);
     put_file(b, "root.crt", cert_pem(b->a, b->root.cert->der));
     put_file(b, "crt", cert_pem(b->a, b->intermediate.cert->der));
     struct slice jwk = jwk_text(b->a, &b->jwk, false);
@@ -88,10 +95,55 @@ static void make_pki(struct bench *b)
         &config,
         "{\"root\":\"%s/root.crt\",\"crt\":\"%s/crt\",\"key\":\"%s/key\","
         "\"address\":\"127.0.0.1:%d\",\"dnsNames\":[\"localhost\"],"
-        "\"db\":{\"type\":\"sqlite\",\"dataSource\":\"%s/db.sqlite\"},"
-        "\"authority\":{\"provisioners\":[{\"type\":\"JWK\",\"name\":\"bench\",\"key\":%.*s}]}}",
-        b->dir, b->dir, b->dir, b->port, b->dir, SLICE_ARG(jwk));
+        "\"db\":{\"type\":\"sqlite\",\"dataSource\":\"%s\"},"
+        "%s\"authority\":{\"claims\":{\"enableSSHCA\":%s},\"provisioners\":[{\"type\":\"JWK\","
+        "\"name\":\"bench\",\"key\":%.*s}]}}",
+        b->dir, b->dir, b->dir, b->port, b->database,
+        b->ssh ? arena_printf(b->a, "\"ssh\":{\"hostKey\":\"%s/ssh\",\"userKey\":\"%s/ssh\"},",
+                              b->dir, b->dir)
+               : "",
+        b->ssh ? "true" : "false", SLICE_ARG(jwk));
     put_file(b, "ca.json", buf_slice(&config));
+}
+
+static struct slice post(struct bench *b, const char *path, struct slice body)
+{
+    return arena_format(b->a,
+                        "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+                        "application/json\r\nContent-Length: %zu\r\n\r\n%.*s",
+                        path, body.n, SLICE_ARG(body));
+}
+
+/* A host's key and token: what `step ssh certificate --host` sends. */
+static void make_ssh_request(struct bench *b, size_t i)
+{
+    struct private_key *key;
+    struct ssh_key subject;
+    struct err e = {0};
+    struct instant now = CLOCK_SYSTEM.now(&CLOCK_SYSTEM);
+    struct slice name = arena_format(b->a, "host-%zu.bench.internal", i), token;
+    struct token_wish wish = {
+        .issuer = SLICE("bench"),
+        .audience = SLICE("https://localhost/1.0/ssh/sign"),
+        .subject = name,
+        .kid = b->jwk.kid,
+        .step = arena_format(b->a, "{\"ssh\":{\"certType\":\"host\",\"principals\":[\"%.*s\"]}}",
+                             SLICE_ARG(name)),
+        .not_before = now,
+        .not_after = instant_add(now, 3600 * NS_PER_SEC)};
+    struct buf body = buf_new(b->a, 64u << 10);
+
+    check(private_key_generate(b->a, KEY_P256, 0, &key, &e) &&
+              ssh_key_from(b->a, key->public_key, &subject, &e),
+          &e, "key");
+    check(token_make(b->a, &wish, b->provisioner, JWS_ES256, &RNG_SYSTEM, &token, &e), &e, "token");
+    buf_text(&body, "{\"publicKey\":");
+    json_put_bytes(&body, subject.blob);
+    buf_printf(&body, ",\"certType\":\"host\",\"keyID\":\"%.*s\",\"principals\":[\"%.*s\"],",
+               SLICE_ARG(name), SLICE_ARG(name));
+    buf_printf(&body, "\"validAfter\":\"\",\"validBefore\":\"\",\"ott\":\"%.*s\"}",
+               SLICE_ARG(token));
+    b->requests[i] = post(b, "/1.0/ssh/sign", buf_slice(&body));
 }
 
 static void make_request(struct bench *b, size_t i)
@@ -121,11 +173,7 @@ static void make_request(struct bench *b, size_t i)
     buf_text(&body, "{\"csr\":");
     json_put_text(&body, pem_text(b->a, "CERTIFICATE REQUEST", csr));
     buf_printf(&body, ",\"ott\":\"%.*s\"}", SLICE_ARG(token));
-    b->requests[i] = arena_format(
-        b->a,
-        "POST /1.0/sign HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-        "Content-Length: %zu\r\n\r\n%.*s",
-        body.n, SLICE_ARG(buf_slice(&body)));
+    b->requests[i] = post(b, "/1.0/sign", buf_slice(&body));
 }
 
 static int connect_tcp(const struct bench *b)
@@ -283,7 +331,8 @@ static int compare(const void *x, const void *y)
     return p < q ? -1 : p > q;
 }
 
-static void run_load(struct bench *b, double ready_ms)
+/* Microseconds of the server's CPU for one certificate. */
+static double run_load(struct bench *b, double ready_ms)
 {
     pthread_t *threads = xcalloc(b->connections, sizeof(*threads));
     double cpu = server_cpu(b);
@@ -309,14 +358,29 @@ static void run_load(struct bench *b, double ready_ms)
     printf("ratio               %.2f\n", each / floor);
     printf("server memory       %.1f MB resident\n", (double)server_rss_kb(b) / 1024);
     free(threads);
+    return each;
+}
+
+static void run_ssh(struct bench *b, double each_x509, double ready_ms)
+{
+    atomic_store(&b->next, 0);
+    for (size_t i = 0; i < b->certificates; i++)
+        make_ssh_request(b, i);
+    printf("\nSSH\n");
+    double each = run_load(b, ready_ms);
+    printf("against X.509       %.2f\n", each / each_x509);
 }
 
 int main(int argc, char **argv)
 {
     struct bench b = {.certificates = 5000, .connections = 16};
 
+    b.ssh = argc > 1 && strcmp(argv[1], "--ssh") == 0;
+    argc -= b.ssh;
+    argv += b.ssh;
     if (argc < 2) {
-        fprintf(stderr, "usage: bench_sign STEP-CA [CERTIFICATES [CONNECTIONS]]\n");
+        fprintf(stderr,
+                "usage: bench_sign [--ssh] STEP-CA [CERTIFICATES [CONNECTIONS [DATABASE]]]\n");
         return 2;
     }
     b.step_ca = argv[1];
@@ -327,6 +391,7 @@ int main(int argc, char **argv)
     b.a = arena_new(&HEAP_USUAL);
     memcpy(b.dir, "/tmp/newel-bench.XXXXXX", sizeof("/tmp/newel-bench.XXXXXX"));
     check(mkdtemp(b.dir) != NULL, NULL, "directory");
+    b.database = argc > 4 ? argv[4] : arena_printf(b.a, "%s/db.sqlite", b.dir);
     b.port = free_port();
     b.requests = arena_array(b.a, b.certificates, sizeof(*b.requests));
     b.latencies = arena_array(b.a, b.certificates, sizeof(*b.latencies));
@@ -337,7 +402,9 @@ int main(int argc, char **argv)
     double ready = start_server(&b);
     for (size_t i = 0; i < b.certificates; i++)
         make_request(&b, i);
-    run_load(&b, ready);
+    double each = run_load(&b, ready);
+    if (b.ssh)
+        run_ssh(&b, each, ready);
     kill(b.pid, SIGTERM);
     waitpid(b.pid, NULL, 0);
     fprintf(stderr, "files of this run: %s\n", b.dir);

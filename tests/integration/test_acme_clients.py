@@ -12,6 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import namespace
 import pytest
 from acme_lab import Names, Web, certificates
 from conftest import SLOW, Ca, b64url, clean_environment, free_port, need
@@ -228,11 +229,7 @@ def in_namespace(site, folder):
     shutil.copy(site.root, store / "root.pem")
     digest = execute(["openssl", "x509", "-hash", "-noout", "-in", site.root]).stdout.strip()
     shutil.copy(site.root, store / f"{digest}.0")
-    need("unshare")
-    prefix = ["unshare", "--mount"] + ([] if os.geteuid() == 0 else ["--map-root-user"])
-    if subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode != 0:
-        pytest.skip("unshare: this machine gives no mount namespaces")
-    return [*prefix, "sh", "-c", f'mount --bind "{store}" /etc/ssl/certs && exec "$@"', "sh"]
+    return namespace.binding(folder, (store, "/etc/ssl/certs"))
 
 
 # --- certbot --------------------------------------------------------------------------------------

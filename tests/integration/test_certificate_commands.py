@@ -7,6 +7,7 @@ import http.server
 import ipaddress
 import json
 import os
+import re
 import ssl
 import stat
 import subprocess
@@ -414,6 +415,14 @@ def test_fingerprint_equals_that_of_openssl(pki):
               "web.crt", "--sha1")
 
 
+def symbols(digest):
+    """The table of the source file, read anew."""
+    source = Path(__file__).parents[2] / "src/cli/notation_emoji.c"
+    table = re.findall(r'"(.*?)"', source.read_text().split("= {")[1])
+    assert len(table) == len(set(table)) == 256
+    return "".join(table[byte] for byte in digest)
+
+
 @pytest.mark.parametrize("name,encode", [
     ("hex", lambda d: d.hex().encode()),
     ("HEX", lambda d: d.hex().encode()),
@@ -424,6 +433,7 @@ def test_fingerprint_equals_that_of_openssl(pki):
     ("base64-url-raw", lambda d: base64.urlsafe_b64encode(d).rstrip(b"=")),
     ("base64url-raw", lambda d: base64.urlsafe_b64encode(d).rstrip(b"=")),
     ("base64urlraw", lambda d: base64.urlsafe_b64encode(d).rstrip(b"=")),
+    ("emoji", lambda d: symbols(d).encode()), ("Emojisum", lambda d: symbols(d).encode()),
 ])
 def test_fingerprint_in_every_notation(pki, name, encode):
     digest = pki.cert("web.crt").fingerprint(hashes.SHA256())

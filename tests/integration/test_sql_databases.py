@@ -93,7 +93,7 @@ def keys(server, database, table):
 # --- The engine's own tests -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("suite", ["engines", "threads", "sql"])
+@pytest.mark.parametrize("suite", ["engines", "threads", "sql", "inventory"])
 def test_the_suite_of_all_engines(server, suite):
     program = UNITS / f"test_store_{suite}"
     if not program.exists():

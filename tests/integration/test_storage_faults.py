@@ -11,6 +11,7 @@ import subprocess
 import threading
 import time
 
+import namespace
 import pytest
 from conftest import SLOW, STEP_CA, free_port, make_csr
 from cryptography import x509
@@ -93,11 +94,8 @@ def test_a_file_that_may_not_grow(make_ca):
 
 
 def need_namespaces():
-    if os.geteuid() != 0 or not shutil.which("unshare") or not shutil.which("nsenter"):
-        pytest.skip("mounting a file system of one's own needs root, unshare and nsenter")
-    if subprocess.run(["unshare", "-m", "mount", "-t", "tmpfs", "none", "/mnt"], check=False,
-                      capture_output=True).returncode != 0:
-        pytest.skip("this machine does not let us mount")
+    if os.geteuid() != 0 or not shutil.which("nsenter"):
+        pytest.skip("mounting a file system of one's own needs root and nsenter")
 
 
 class Mounted:
@@ -105,9 +103,10 @@ class Mounted:
 
     def __init__(self, ca, options):
         self.ca, self.folder = ca, os.path.dirname(database(ca))
-        script = f'mount -t tmpfs -o {options} none "$1" && shift && exec "$@"'
-        self.command = ["unshare", "-m", "sh", "-c", script, "sh", self.folder, STEP_CA,
-                        str(ca.config_path), "--password-file", str(ca.password_file)]
+        mine = namespace.mounting(ca.config_path.parent,
+                                  (f"-t tmpfs -o {options}", "none", self.folder))
+        self.command = [*mine, STEP_CA, str(ca.config_path), "--password-file",
+                        str(ca.password_file)]
 
     def start(self):
         with open(self.ca.log_path, "ab") as log:
@@ -116,8 +115,8 @@ class Mounted:
         self.ca.wait_ready()
 
     def inside(self, *command):
-        return subprocess.run(["nsenter", "-t", str(self.ca.process.pid), "-m", *command],
-                              check=False, capture_output=True, text=True)
+        return subprocess.run(namespace.inside(self.ca.process.pid, *command), check=False,
+                              capture_output=True, text=True)
 
 
 def test_a_disk_without_room(make_ca):

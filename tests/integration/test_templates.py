@@ -70,10 +70,11 @@ def common_name(cert):
 # --- step certificate create ----------------------------------------------------------------------
 
 
-def create(ca, name, file, template, *more, ok=True):
+def create(ca, name, file, template, *more, ok=True, key=True):
     path = ca.folder / f"{file}.tpl"
     path.write_text(template)
-    return ca.step("certificate", "create", name, f"{file}.crt", f"{file}.key", "--template", path,
+    made = [f"{file}.key"] if key else []
+    return ca.step("certificate", "create", name, f"{file}.crt", *made, "--template", path,
                    "--no-password", "--insecure", "--force", *more, ok=ok)
 
 
@@ -121,6 +122,74 @@ def test_a_template_that_makes_no_certificate_is_named(templated, template, word
     for word in ["broken.tpl", *words]:
         assert word in done.stderr, done.stderr
     assert not (templated.folder / "broken.crt").exists()
+
+
+END = "-----END CERTIFICATE-----\n"
+
+
+def sign(ca, template, *more, ok=True):
+    (ca.folder / "sign.tpl").write_text(template)
+    if not (ca.folder / "dept.csr").exists():
+        ca.step("certificate", "create", "--csr", "dept.test", "dept.csr", "dept.key", "--san",
+                "a.test", "--san", "10.0.0.1", "--no-password", "--insecure")
+    return ca.step("certificate", "sign", "--template", "sign.tpl", *more, "dept.csr", "root.crt",
+                   "root.key", ok=ok)
+
+
+def test_a_request_is_signed_by_a_template(templated):
+    done = sign(templated, """{"subject": {"commonName": {{ toJson .Subject.CommonName }},
+      "organizationalUnit": {{ toJson .Insecure.User.unit }}}, "sans": {{ toJson .SANs }},
+      "notAfter": "2031-01-01T00:00:00Z", "basicConstraints": {"isCA": true,
+      "maxPathLen": {{ .MaxPathLen }}}, "keyUsage": ["certSign"]}""", "--path-len", "1", "--set",
+                'unit=["x", "y"]', "--bundle")
+    cert, root = (x509.load_pem_x509_certificate((part + END).encode())
+                  for part in done.stdout.split(END)[:-1])
+    units = cert.subject.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)
+    assert common_name(cert) == "dept.test" and [u.value for u in units] == ["x", "y"]
+    assert [str(n.value) for n in value(cert, "2.5.29.17")] == ["a.test", "10.0.0.1"]
+    assert value(cert, "2.5.29.19").path_length == 1
+    assert cert.not_valid_after.year == 2031
+    assert cert.issuer == root.subject
+    key = x509.load_pem_x509_csr((templated.folder / "dept.csr").read_bytes()).public_key()
+    assert cert.public_key().public_numbers() == key.public_numbers()
+    limited = sign(templated, '{"subject": "x", "notAfter": "2031-01-01T00:00:00Z"}',
+                   "--not-after", "1h")
+    cert = x509.load_pem_x509_certificate(limited.stdout.encode())
+    assert (cert.not_valid_after - cert.not_valid_before).total_seconds() == 3600
+
+
+@pytest.mark.parametrize("template, more, words", [
+    ('{"subject": "x", "basicConstraints": {"isCA": true, "maxPathLen": 2}}', [], "path length"),
+    ('{"subject": "x", "basicConstraints": {"isCA": true, "maxPathLen": -1}}', [], "path length"),
+    ('{{ fail "not today" }}', [], "not today"), ("{{ .x | foo }}", [], "foo"),
+    ('{"subject": 1}', [], "sign.tpl"),
+    ('{"subject": "x"}', ["--profile", "leaf"],
+     "flag '--profile' is incompatible with '--template'"),
+    ('{"subject": "x"}', ["--set", "novalue"], "--set")])
+def test_signing_by_a_template_is_refused(templated, template, more, words):
+    done = sign(templated, template, *more, ok=False)
+    assert done.returncode == 1 and not done.stdout and words in done.stderr, done.stderr
+
+
+def test_a_request_by_a_template(templated):
+    create(templated, "web.test", "wish", """{"subject": {{ toJson .Subject }},
+      "dnsNames": ["{{ .Insecure.User.name }}"], "keyUsage": ["digitalSignature"],
+      "extKeyUsage": ["codeSigning"], "extensions": [{"id": "1.2.3.4", "value": "BQA="}]}""",
+           "--csr", "--set", "name=b.test")
+    csr = x509.load_pem_x509_csr((templated.folder / "wish.crt").read_bytes())
+    assert csr.is_signature_valid and common_name(csr) == "web.test"
+    assert [n.value for n in value(csr, "2.5.29.17")] == ["b.test"]
+    assert {x.oid.dotted_string for x in csr.extensions} == {"2.5.29.15", "2.5.29.37", "2.5.29.17",
+                                                             "1.2.3.4"}
+    create(templated, "x", "weak", '{"signatureAlgorithm": "SHA256-RSA"}', "--csr", ok=False)
+    # A key that cannot sign a request of its own: the template sees an empty one.
+    templated.step("crypto", "key", "public", "wish.key", "--out", "wish.pub", "--force")
+    create(templated, "late.test", "late", '{"subject": {{ toJson .Insecure.CR.PublicKeyAlgorithm }}}',
+           "--key", "wish.pub", "--skip-csr-signature", "--ca", "root.crt", "--ca-key", "root.key",
+           key=False)
+    late = x509.load_pem_x509_certificate((templated.folder / "late.crt").read_bytes())
+    assert common_name(late) == "ECDSA" and (
+        late.public_key().public_numbers() == csr.public_key().public_numbers())
 
 
 def test_template_and_profile_exclude_each_other(templated):

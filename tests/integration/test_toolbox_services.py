@@ -19,6 +19,7 @@ import time
 import urllib.parse
 import urllib.request
 
+import namespace
 import pytest
 from conftest import ROOT, SLOW, STEP, clean_environment, free_port, make_cert, pem_of
 from cryptography.hazmat.primitives import serialization
@@ -432,7 +433,9 @@ def test_listener_answers_one_path_and_waits(machine, idp):
         assert running.end()[:2] == (0, "access\n")
 
 
-def test_endpoints_are_discovered(machine, idp, tmp_path):
+@pytest.fixture
+def secure_idp(idp, tmp_path):
+    """The provider's document over TLS; what it names is reached without."""
     key = ec.generate_private_key(ec.SECP256R1())
     san = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
     (tmp_path / "idp.crt").write_text(pem_of(make_cert("idp", key, extensions=[(san, False)])))
@@ -443,18 +446,55 @@ def test_endpoints_are_discovered(machine, idp, tmp_path):
     secure.url, secure.rules, secure.posted = idp.url, {}, []
     secure.socket = context.wrap_socket(secure.socket, server_side=True)
     threading.Thread(target=secure.serve_forever, daemon=True).start()
-    provider = f"https://127.0.0.1:{secure.server_port}"
-    try:
-        idp.endpoints = ["--provider", provider]
-        trust = {"SSL_CERT_FILE": str(tmp_path / "idp.crt")}
-        for address in (provider, provider + "/", provider + "/.well-known/openid-configuration"):
-            idp.endpoints = ["--provider", address]
-            assert log_in(machine, idp, "--bare", **trust)[1] == "access\n"
-        done = machine.step("oauth", *CLIENT, "--provider", provider, ok=False)
-        assert "certificate" in done.stderr
-        done = machine.step("oauth", *CLIENT, "--provider", provider + "/none", ok=False, env=trust)
-    finally:
-        secure.shutdown()
+    idp.provider = f"https://127.0.0.1:{secure.server_port}"
+    idp.trust = {"SSL_CERT_FILE": str(tmp_path / "idp.crt")}
+    yield idp
+    secure.shutdown()
+
+
+def test_endpoints_are_discovered(machine, secure_idp):
+    idp, provider = secure_idp, secure_idp.provider
+    for address in (provider, provider + "/", provider + "/.well-known/openid-configuration"):
+        idp.endpoints = ["--provider", address]
+        assert log_in(machine, idp, "--bare", **idp.trust)[1] == "access\n"
+    done = machine.step("oauth", *CLIENT, "--provider", provider, ok=False)
+    assert "certificate" in done.stderr
+    done = machine.step("oauth", *CLIENT, "--provider", provider + "/none", ok=False,
+                        env=idp.trust)
+
+
+def test_a_provisioner_sends_people_to_its_provider(make_ca, machine, secure_idp):
+    idp, port = secure_idp, free_port()
+    ca = make_ca()
+    ca.configure(lambda c: c["authority"]["provisioners"].append({
+        "type": "OIDC", "name": "people", "clientID": "the client", "clientSecret": "a & b",
+        "configurationEndpoint": idp.provider + "/.well-known/openid-configuration",
+        "listenAddress": f":{port}", "scopes": ["openid", "groups"], "authParams": ["x=1&2"]}))
+    ca.start()
+    machine.bootstrap(ca)
+    words = ["ca", "token", "me@idp.test", "--provisioner", "people"]
+    with Running(machine, *words, STEP_OPEN_BROWSER="0", **idp.trust) as running:
+        assert visit(running.line("http"))[0] == 200
+        code, out, err = running.end()
+    assert code == 0, err
+    claims = json.loads(unb64url(out.strip().split(".")[1]))
+    assert claims["aud"] == "the client" and claims["nonce"] == idp.asked["nonce"]
+    assert (idp.asked["scope"], idp.asked["x"]) == ("openid groups", "1&2")
+    assert idp.asked["redirect_uri"] == f"http://127.0.0.1:{port}"
+    assert idp.posted[0]["client_secret"] == "a & b"
+    # On another device, by flag or by variable.
+    idp.asked = {}
+    for more, env in ((["--console"], {}), ([], {"STEP_CONSOLE": "true"}),
+                      ([], {"STEP_CONSOLE_FLOW": "Device"})):
+        idp.rules["pending"] = [(200, {"access_token": "access", "token_type": "Bearer",
+                                       "id_token": "the.identity.token"})]
+        done = machine.step(*words, *more, env={**idp.trust, **env})
+        assert done.stdout == "the.identity.token\n" and "ABCD-EFGH" in done.stderr
+    idp.rules["pending"] = [(200, {"access_token": "access", "token_type": "Bearer"})]
+    done = machine.step(*words, "--console", env=idp.trust, ok=False)
+    assert "'people'" in done.stderr and "identity token" in done.stderr
+    done = machine.step(*words, env={"STEP_CONSOLE_FLOW": "x"}, ok=False)
+    assert "STEP_CONSOLE_FLOW" in done.stderr
 
 
 def test_device_flow(machine, idp):
@@ -555,13 +595,9 @@ def root(machine):
 
 def own_mounts(tmp_path, *pairs):
     """The beginning of a command that sees these directories in place of the system's."""
-    if os.geteuid() != 0 or not shutil.which("unshare"):
-        pytest.skip("mounts of one's own need root and unshare")
-    script = "".join(f"mount --bind '{mine}' '{theirs}' && " for mine, theirs in pairs)
-    words = ["unshare", "-m", "sh", "-c", script + 'exec "$@"', "sh"]
-    if subprocess.run([*words, "true"], check=False, capture_output=True).returncode != 0:
-        pytest.skip("this system does not let a test have mounts of its own")
-    return words
+    if os.geteuid() != 0:
+        pytest.skip("mounts of one's own need root")
+    return namespace.binding(tmp_path, *pairs)
 
 
 def test_system_store_of_debian(root, tmp_path):

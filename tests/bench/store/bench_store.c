@@ -1,13 +1,16 @@
 /*
  * What a certificate costs in the SQLite store: durable issues per second and CPU time of the
- * whole process for each, with 1 and with 16 requests under way.  One issue is what a sign request
+ * whole process for each, with 1, 16 and 64 requests under way.  One issue is what a sign request
  * commits: the used token and the certificate, in one batch.
  *
- *   bench_store [certificates] [directory]      (20000, a fresh directory under /tmp)
+ *   bench_store [certificates] [directory] [sync-us]     (20000, a new one under /tmp, 0)
  *
- * With n under way every finished commit hands in the next, so the writer finds n in its queue.
+ * With n under way every finished commit hands in the next, so the writer finds n in its queue; 1
+ * under way is one commit for each insert.  What the group saves are waits for the disk: sync-us
+ * makes every sync last that much longer, for disks whose cache answers before anything is durable.
  */
 #include <pthread.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -36,6 +39,49 @@ struct run {
     pthread_mutex_t lock;
     pthread_cond_t done;
 };
+
+/* --- Syncs that last: the usual file system of SQLite with one function of its files changed ----
+ */
+
+static unsigned sync_us;
+static int (*usual_sync)(sqlite3_file *, int);
+static int (*usual_open)(sqlite3_vfs *, const char *, sqlite3_file *, int, int *);
+static sqlite3_io_methods methods;
+
+static int slow_sync(sqlite3_file *f, int flags)
+{
+    usleep(sync_us);
+    return usual_sync(f, flags);
+}
+
+static int slow_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int flags, int *out)
+{
+    int code = usual_open(vfs, name, f, flags, out);
+
+    if (code != SQLITE_OK || !f->pMethods || f->pMethods->iVersion < 3)
+        return code;
+    if (!usual_sync) {
+        methods = *f->pMethods;
+        usual_sync = methods.xSync;
+        methods.xSync = slow_sync;
+    }
+    f->pMethods = &methods;
+    return code;
+}
+
+static void slow_down(void)
+{
+    static sqlite3_vfs vfs;
+
+    sqlite3_initialize();
+    vfs = *sqlite3_vfs_find(NULL);
+    usual_open = vfs.xOpen;
+    vfs.zName = "slow";
+    vfs.xOpen = slow_open;
+    sqlite3_vfs_register(&vfs, 1);
+}
+
+/* --- The measurement ----------------------------------------------------------------------- */
 
 static double seconds(clockid_t clock)
 {
@@ -112,7 +158,7 @@ static void committed(enum committed how, const struct store_op *refused UNUSED,
     pthread_mutex_unlock(&r->lock);
 }
 
-static void measure(struct store *store, unsigned wanted, unsigned under_way, uint64_t seed)
+static double measure(struct store *store, unsigned wanted, unsigned under_way, uint64_t seed)
 {
     struct run *r = xcalloc(1, sizeof(*r));
 
@@ -142,7 +188,9 @@ static void measure(struct store *store, unsigned wanted, unsigned under_way, ui
            under_way, wanted / wall, cpu / wanted * 1e6, r->failed, wanted);
     for (unsigned i = 0; i < under_way; i++)
         arena_free(r->requests[i].arena);
+    bool failed = r->failed > 0;
     free(r);
+    return failed ? 0 : wanted / wall;
 }
 
 int main(int argc, char **argv)
@@ -153,19 +201,22 @@ int main(int argc, char **argv)
     struct err e = {0};
 
     if (!dir || wanted < UNDER_WAY_MAX) {
-        fprintf(stderr, "usage: bench_store [certificates (64 or more)] [directory]\n");
+        fprintf(stderr, "usage: bench_store [certificates (64 or more)] [directory] [sync-us]\n");
         return 1;
     }
     snprintf(path, sizeof(path), "%s/bench.sqlite", dir);
+    sync_us = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : 0;
+    if (sync_us)
+        slow_down();
     struct store *s = store_sqlite_open(path, &CLOCK_SYSTEM, &e);
     if (!s) {
         fprintf(stderr, "%s\n", e.text);
         return 1;
     }
     uint64_t seed = (uint64_t)CLOCK_SYSTEM.mono_ns(&CLOCK_SYSTEM) | 1;
-    measure(s, wanted, 16, seed);
-    measure(s, wanted, 1, seed * 3);
+    double many = measure(s, wanted, 64, seed), one = measure(s, wanted / 8 + 64, 1, seed * 3);
     measure(s, wanted, 16, seed * 5);
+    printf("ratio of 64 under way to one commit for each: %.1f\n", one > 0 ? many / one : 0);
     store_close(s);
     if (argc <= 2 && (unlink(path) != 0 || rmdir(dir) != 0))
         perror(dir);

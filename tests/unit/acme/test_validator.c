@@ -139,7 +139,7 @@ static void set_up(int64_t times)
     W = acme_validator_new(&s, take, &GOT);
 }
 
-static bool start(const char *challenge, const char *name)
+static struct latch *begin(const char *challenge, const char *name)
 {
     struct acme_validation v = {.challenge = slice_text(challenge),
                                 .authorization = SLICE("authz"),
@@ -150,6 +150,14 @@ static bool start(const char *challenge, const char *name)
                                 .key_authorization = SLICE(KEY_AUTHORIZATION)};
 
     return acme_validator_start(W, &v);
+}
+
+static bool start(const char *challenge, const char *name)
+{
+    struct latch *over = begin(challenge, name);
+
+    latch_drop(over);
+    return over != NULL;
 }
 
 static unsigned inside(void)
@@ -365,15 +373,68 @@ static void stop_lets_results_be_told(void **state)
     assert_int_equal(GOT.valid, 1);
 }
 
+/* Whoever is told finds the job gone and its result applied. */
+static void look_around(void *arg)
+{
+    *(bool *)arg = !acme_validator_busy(W, SLICE("c1")) && GOT.n == 1;
+}
+
+static void who_waits_is_told_when_it_is_over(void **state)
+{
+    bool seen = false;
+
+    (void)state;
+    set_up(1);
+    struct latch *over = begin("c1", "wait.test"), *same = begin("c1", "wait.test");
+    assert_ptr_equal(over, same);
+    latch_drop(same);
+    assert_true(latch_tell(over, look_around, &seen));
+    eventually(inside() == 1);
+    assert_false(latch_fired(over));
+    release();
+    assert_true(latch_wait(over, deadline_in(&CLOCK_SYSTEM, 10 * NS_PER_SEC)));
+    latch_drop(over);
+    acme_validator_stop(W);
+    assert_true(seen);
+}
+
+static void who_waits_is_told_of_a_first_failure(void **state)
+{
+    (void)state;
+    set_up(1);
+    struct latch *news = begin("c1", "bad.test");
+    assert_true(latch_wait(news, deadline_in(&CLOCK_SYSTEM, 10 * NS_PER_SEC)));
+    assert_true(acme_validator_busy(W, SLICE("c1"))); /* it goes on */
+    assert_int_equal(GOT.n, 0);
+    latch_drop(news);
+    acme_validator_stop(W);
+}
+
+static void who_waits_is_told_of_the_end(void **state)
+{
+    char id[] = "c0";
+
+    (void)state;
+    set_up(1);
+    for (; id[1] < '8'; id[1]++)
+        assert_true(start(id, "wait.test"));
+    struct latch *news = begin("c8", "wait.test"); /* stands in line */
+    eventually(inside() == 8);
+    assert_false(latch_fired(news));
+    acme_validator_stop(W);
+    assert_true(latch_fired(news));
+    latch_drop(news);
+}
+
 static void only_network_challenges_run_here(void **state)
 {
     struct acme_validation v = {.challenge = SLICE("c1"), .type = ACME_DEVICE_ATTEST_01};
 
     (void)state;
     set_up(1);
-    assert_false(acme_validator_start(W, &v));
+    assert_null(acme_validator_start(W, &v));
     v.type = ACME_CHALLENGE_TYPES;
-    assert_false(acme_validator_start(W, &v));
+    assert_null(acme_validator_start(W, &v));
     acme_validator_stop(W);
 }
 
@@ -412,6 +473,9 @@ int main(void)
         cmocka_unit_test(idle_threads_leave),
         cmocka_unit_test(stop_drops_what_waits_and_cuts_what_runs),
         cmocka_unit_test(stop_lets_results_be_told),
+        cmocka_unit_test(who_waits_is_told_when_it_is_over),
+        cmocka_unit_test(who_waits_is_told_of_a_first_failure),
+        cmocka_unit_test(who_waits_is_told_of_the_end),
         cmocka_unit_test(only_network_challenges_run_here),
         cmocka_unit_test(too_many_are_refused),
     };

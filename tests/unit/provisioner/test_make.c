@@ -62,8 +62,8 @@ static void broken_objects_are_configuration_errors(void **state)
         {"{\"type\":\"JWK\",\"name\":\"x\",\"key\":{\"kty\":\"EC\"}}", "key", ERR_MALFORMED},
         {"{\"type\":\"ACME\",\"name\":\"x\",\"challenges\":\"http-01\"}", "challenges",
          ERR_MALFORMED},
-        {"{\"type\":\"X5C\",\"name\":\"x\",\"options\":{\"ssh\":{\"template\":\"{}\"}}}",
-         "options.ssh", ERR_NOT_IMPLEMENTED},
+        {"{\"type\":\"X5C\",\"name\":\"x\",\"options\":{\"ssh\":{\"template\":5}}}",
+         "options.ssh", ERR_MALFORMED},
         {"{\"type\":\"X5C\",\"name\":\"x\",\"options\":{\"webhooks\":[{}]}}",
          "options.webhooks[0]: name", ERR_MALFORMED},
         {"{\"type\":\"X5C\",\"name\":\"x\",\"options\":{\"webhooks\":{}}}", "options.webhooks",
@@ -243,7 +243,6 @@ static void unserved_types_are_known_by_their_ids(void **state)
         {"{\"type\":\"AWS\",\"name\":\"g\"}", "aws/g", false},
         {"{\"type\":\"azure\",\"name\":\"g\",\"tenantID\":\"tid\"}", "tid", false},
         {"{\"type\":\"K8sSA\",\"name\":\"g\"}", "k8ssa/k8sSA-default", false},
-        {"{\"type\":\"SSHPOP\",\"name\":\"g\"}", "sshpop/g", false},
         {"{\"type\":\"SCEP\",\"name\":\"g\"}", "scep/g", true},
         {"{\"type\":\"Nebula\",\"name\":\"g\"}", "nebula/g", false},
     };

@@ -101,6 +101,11 @@ static inline void put(struct store *s, enum table t, struct slice key, struct s
     assert_commit(s, &b);
 }
 
+/* What revoke_in says, as the reference records it. */
+#define REVOCATION                                                                                 \
+    SLICE("{\"Serial\":\"?\",\"ReasonCode\":1,\"Reason\":\"stolen\","                              \
+          "\"RevokedAt\":\"2025-06-15T15:06:35Z\"}")
+
 /* A certificate as far as a store is concerned. */
 static inline struct issued certificate(const char *serial)
 {
@@ -122,6 +127,26 @@ static inline struct issued certificate(const char *serial)
     };
 }
 
+static inline struct issued ssh_certificate(const char *serial)
+{
+    return (struct issued){
+        .kind = CERT_SSH_USER,
+        .serial = slice_text(serial),
+        .der = SLICE("ssh-blob"),
+        .subject = SLICE("ann@example.org"),
+        .names = SLICE("principal:ann\nprincipal:root\n"),
+        .fingerprint = SLICE("SHA256:aa"),
+        .key_type = SLICE("ED25519"),
+        .provisioner_id = SLICE("p9"),
+        .provisioner_name = SLICE("people"),
+        .provisioner_type = SLICE("OIDC"),
+        .ca_key = SLICE("SHA256:bb"),
+        .not_before = NOW - 10,
+        .not_after = NOW + 86400,
+        .issued_at = NOW,
+    };
+}
+
 static inline void issue_one(struct store *s, const struct issued *i)
 {
     CLEANUP(arena_cleanup) struct arena *a = arena_new(&HEAP_USUAL);
@@ -131,18 +156,24 @@ static inline void issue_one(struct store *s, const struct issued *i)
     assert_commit(s, &b);
 }
 
-static inline void revoke_serial(struct store *s, const char *serial)
+static inline void revoke_in(struct store *s, bool ssh, const char *serial)
 {
     CLEANUP(arena_cleanup) struct arena *a = arena_new(&HEAP_USUAL);
     struct store_batch b = {.arena = a};
-    struct revoked r = {.serial = slice_text(serial),
-                        .record = SLICE("{\"Serial\":\"?\"}"),
+    struct revoked r = {.ssh = ssh,
+                        .serial = slice_text(serial),
+                        .record = REVOCATION,
                         .at = NOW - 5,
                         .reason_code = 1,
                         .reason = SLICE("stolen")};
 
     batch_revoke(&b, &r, &REVOKED);
     assert_commit(s, &b);
+}
+
+static inline void revoke_serial(struct store *s, const char *serial)
+{
+    revoke_in(s, false, serial);
 }
 
 /* --- One test on one engine ------------------------------------------------------------------ */
@@ -157,6 +188,7 @@ struct ground {
 static UNUSED bool on_sqlite;
 /* Or on a server, in a database that is made for the test and left behind. */
 static UNUSED const char *on_server, *server_source;
+static UNUSED bool server_inventory;
 
 static inline struct store *open_on_server(struct err *e)
 {
@@ -164,8 +196,9 @@ static inline struct store *open_on_server(struct err *e)
     char name[64];
 
     snprintf(name, sizeof(name), "newel_%d_%u", (int)getpid(), ++n);
-    return store_source_open(slice_text(on_server), slice_text(server_source), slice_text(name),
-                             true, &STILL, e);
+    struct store_source_options o = {.make = true, .inventory = server_inventory};
+    return store_source_open_with(slice_text(on_server), slice_text(server_source),
+                                  slice_text(name), &o, &STILL, e);
 }
 
 static UNUSED int begin(void **state)

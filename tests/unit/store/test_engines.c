@@ -311,14 +311,48 @@ static void a_serial_is_revoked_once_known_or_not(void **state)
     issue_one(g->s, &i);
     revoke_serial(g->s, "9");
     revoke_serial(g->s, "unknown");
-    assert_row(g->s, TABLE_REVOKED_X509_CERTS, SLICE("9"), SLICE("{\"Serial\":\"?\"}"));
-    assert_row(g->s, TABLE_REVOKED_X509_CERTS, SLICE("unknown"), SLICE("{\"Serial\":\"?\"}"));
+    assert_row(g->s, TABLE_REVOKED_X509_CERTS, SLICE("9"), REVOCATION);
+    assert_row(g->s, TABLE_REVOKED_X509_CERTS, SLICE("unknown"), REVOCATION);
     batch_revoke(&g->b, &r, &REVOKED);
     assert_refused(g, &REVOKED);
     r.serial = SLICE("unknown");
     batch_revoke(&g->b, &r, &REVOKED);
     assert_refused(g, &REVOKED);
-    assert_row(g->s, TABLE_REVOKED_X509_CERTS, SLICE("9"), SLICE("{\"Serial\":\"?\"}"));
+    assert_row(g->s, TABLE_REVOKED_X509_CERTS, SLICE("9"), REVOCATION);
+}
+
+static void serials_of_ssh_are_a_space_of_their_own(void **state)
+{
+    struct ground *g = *state;
+    struct issued x = certificate("9"), i = ssh_certificate("9");
+    struct revoked again = {.ssh = true, .serial = SLICE("9"), .record = SLICE("{}")};
+
+    issue_one(g->s, &x);
+    issue_one(g->s, &i);
+    assert_row(g->s, TABLE_X509_CERTS, SLICE("9"), x.der);
+    assert_row(g->s, TABLE_SSH_CERTS, SLICE("9"), i.der);
+    batch_issue(&g->b, &i);
+    assert_refused(g, &STORE_RUN_AGAIN);
+    put(g->s, TABLE_SSH_CERTS, SLICE("10"), SLICE("imported"));
+    i.serial = SLICE("10");
+    batch_issue(&g->b, &i);
+    assert_refused(g, &STORE_RUN_AGAIN);
+    put(g->s, TABLE_SSH_CERTS, SLICE("9"), SLICE("changed"));
+    assert_row(g->s, TABLE_X509_CERTS, SLICE("9"), x.der);
+    assert_row(g->s, TABLE_SSH_CERTS, SLICE("9"), SLICE("changed"));
+
+    revoke_in(g->s, true, "9");
+    assert_row(g->s, TABLE_REVOKED_X509_CERTS, SLICE("9"), SLICE_NONE);
+    assert_row(g->s, TABLE_REVOKED_SSH_CERTS, SLICE("9"), REVOCATION);
+    revoke_serial(g->s, "9");
+    batch_revoke(&g->b, &again, &REVOKED);
+    assert_refused(g, &REVOKED);
+
+    batch_remove(&g->b, TABLE_SSH_CERTS, SLICE("9"), &NO_NONCE);
+    assert_commit(g->s, &g->b);
+    assert_row(g->s, TABLE_SSH_CERTS, SLICE("9"), SLICE_NONE);
+    assert_row(g->s, TABLE_X509_CERTS, SLICE("9"), x.der);
+    assert_row(g->s, TABLE_X509_CERTS_DATA, SLICE("9"), x.data);
 }
 
 /* --- Scan ---------------------------------------------------------------------------------- */
@@ -484,6 +518,7 @@ int main(void)
         EACH(a_put_changes_an_issued_certificate),
         EACH(removing_a_certificate_keeps_its_data_record),
         EACH(a_serial_is_revoked_once_known_or_not),
+        EACH(serials_of_ssh_are_a_space_of_their_own),
         EACH(scan_goes_in_key_order_page_by_page),
         EACH(scan_joins_issued_and_imported_certificates),
         EACH(data_that_came_before_its_certificate_is_listed_once),

@@ -9,15 +9,18 @@
 #include "store/import.h"
 
 /* As far as a store is concerned: a decimal key and a SEQUENCE. */
-static bool describe(struct arena *a UNUSED, struct slice key, struct slice der, struct issued *out)
+static bool describe(struct arena *a UNUSED, enum table t, struct slice key, struct slice der,
+                     struct issued *out)
 {
     uint64_t n = 0;
 
     for (size_t i = 0; i < key.n; i++)
         n += key.p[i] >= '0' && key.p[i] <= '9';
-    if (key.n == 0 || n != key.n || der.n < 2 || der.p[0] != 0x30)
+    bool ssh = t == TABLE_SSH_CERTS;
+    if (key.n == 0 || n != key.n || der.n < 2 || der.p[0] != (ssh ? 's' : 0x30))
         return false;
-    *out = (struct issued){.serial = key,
+    *out = (struct issued){.kind = ssh ? CERT_SSH_HOST : CERT_X509,
+                           .serial = key,
                            .der = der,
                            .subject = SLICE("CN=x"),
                            .common_name = SLICE("x"),
@@ -396,68 +399,96 @@ static void a_store_that_can_write_is_ready(void **state UNUSED)
 
 /* --- Older schemas ------------------------------------------------------------------------- */
 
-static void schema_1_is_brought_up(void **state UNUSED)
+static void make_old(struct sample *s, const char *schema)
 {
-    struct sample s = empty_place();
     struct slice sql;
     sqlite3 *db;
     char *why = NULL;
 
-    assert_true(file_read(s.a, FIXTURES "/../store/schema-v1.sql", false, 1u << 20, &sql, &s.e));
-    assert_int_equal(sqlite3_open(target_of(&s), &db), SQLITE_OK);
-    if (sqlite3_exec(db, arena_cstr(s.a, sql), NULL, NULL, &why) != SQLITE_OK)
-        fail_msg("%s", why);
+    assert_true(file_read(s->a, arena_printf(s->a, FIXTURES "/../store/%s", schema), false,
+                          1u << 20, &sql, &s->e));
+    assert_int_equal(sqlite3_open(target_of(s), &db), SQLITE_OK);
+    if (sqlite3_exec(db, arena_cstr(s->a, sql), NULL, NULL, &why) != SQLITE_OK)
+        fail_msg("%s: %s", schema, why);
     sqlite3_close(db);
-    for (int twice = 0; twice < 2; twice++) {
-        struct store *store = open_target(&s);
-        assert_row(store, TABLE_X509_CERTS, SLICE("99"), SLICE("no certificate"));
-        assert_row(store, TABLE_X509_CERTS, SLICE("12"), SLICE("\x30\x03\x02\x01\x00"));
-        assert_row(store, TABLE_USED_OTT, SLICE("\xff\x00z"), SLICE("used"));
-        put(store, TABLE_IMPORTS, SLICE("k"), SLICE("v"));
-        import_row(&s, store, "t1", SLICE("k"), SLICE("v"));
-        store_close(store);
+}
+
+static const char *const OLD_SCHEMAS[] = {"schema-v1.sql", "schema-v2.sql"};
+
+static void older_schemas_are_brought_up(void **state UNUSED)
+{
+    for (size_t i = 0; i < COUNT_OF(OLD_SCHEMAS); i++) {
+        struct sample s = empty_place();
+        make_old(&s, OLD_SCHEMAS[i]);
+        for (int twice = 0; twice < 2; twice++) {
+            struct store *store = open_target(&s);
+            assert_row(store, TABLE_X509_CERTS, SLICE("99"), SLICE("no certificate"));
+            assert_row(store, TABLE_X509_CERTS, SLICE("12"), SLICE("\x30\x03\x02\x01\x00"));
+            assert_row(store, TABLE_USED_OTT, SLICE("\xff\x00z"), SLICE("used"));
+            put(store, TABLE_IMPORTS, SLICE("k"), SLICE("v"));
+            import_row(&s, store, "t1", SLICE("k"), SLICE("v"));
+            store_close(store);
+        }
+        assert_sql(&s, "PRAGMA user_version", "3");
+        assert_sql(&s, "SELECT hex(nkey) FROM used_ott", "FF007A");
+        assert_sql(&s, "SELECT nkey FROM newel_imports", "k");
+        assert_sql(&s, "SELECT nkey FROM t1", "k");
+        assert_sql(&s, "SELECT kind||serial||reason FROM revoked", "x50912stolen");
+        assert_sql(&s, "PRAGMA integrity_check", "ok");
+        sample_close(&s);
     }
-    assert_sql(&s, "PRAGMA user_version", "2");
-    assert_sql(&s, "SELECT hex(nkey) FROM used_ott", "FF007A");
-    assert_sql(&s, "SELECT nkey FROM newel_imports", "k");
-    assert_sql(&s, "SELECT nkey FROM t1", "k");
-    assert_sql(&s, "SELECT count(*) FROM revoked", "1");
-    assert_sql(&s, "PRAGMA integrity_check", "ok");
+}
+
+/* A serial number of X.509 and the same of SSH, which stands there as it came until reindex. */
+static void schema_2_keeps_its_ssh_certificates(void **state UNUSED)
+{
+    struct sample s = empty_place();
+    uint64_t n;
+
+    make_old(&s, "schema-v2.sql");
+    struct store *store = open_target(&s);
+    assert_row(store, TABLE_SSH_CERTS, SLICE("12"), SLICE("ssh"));
+    assert_sql(&s, "SELECT nvalue FROM t0", "v");
+    assert_sql(&s, "SELECT count(*) FROM certificates", "1");
+    assert_true(store->ops->reindex(store, describe, &n, &s.e));
+    assert_int_equal(n, 2);
+    assert_sql(&s, "SELECT count(*) FROM certificates", "2");
+    assert_row(store, TABLE_SSH_CERTS, SLICE("12"), SLICE("ssh"));
+    assert_row(store, TABLE_X509_CERTS, SLICE("12"), SLICE("\x30\x03\x02\x01\x00"));
+    store_close(store);
     sample_close(&s);
 }
 
 /* A new file and one that was brought up have the same objects. */
 static void schemas_are_the_same_however_they_came(void **state UNUSED)
 {
-    struct sample s = empty_place(), n = empty_place();
     const char *objects =
         "SELECT group_concat(name||' '||replace(replace(sql,'''',''),'\"',''),char(10)) FROM"
-        " (SELECT name,sql FROM sqlite_schema WHERE sql IS NOT NULL AND name<>'tables'"
+        " (SELECT name,sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT IN ('tables','t0')"
         " ORDER BY name)";
-    struct slice sql;
-    sqlite3 *db, *fresh;
-    sqlite3_stmt *a, *b;
 
-    assert_true(file_read(s.a, FIXTURES "/../store/schema-v1.sql", false, 1u << 20, &sql, &s.e));
-    assert_int_equal(sqlite3_open(target_of(&s), &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, arena_cstr(s.a, sql), NULL, NULL, NULL), SQLITE_OK);
-    sqlite3_close(db);
-    store_close(open_target(&s));
-    store_close(open_target(&n));
-    assert_int_equal(sqlite3_open(target_of(&s), &db), SQLITE_OK);
-    assert_int_equal(sqlite3_open(target_of(&n), &fresh), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(db, objects, -1, &a, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(fresh, objects, -1, &b, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_step(a), SQLITE_ROW);
-    assert_int_equal(sqlite3_step(b), SQLITE_ROW);
-    assert_string_equal((const char *)sqlite3_column_text(a, 0),
-                        (const char *)sqlite3_column_text(b, 0));
-    sqlite3_finalize(a);
-    sqlite3_finalize(b);
-    sqlite3_close(db);
-    sqlite3_close(fresh);
-    sample_close(&s);
-    sample_close(&n);
+    for (size_t i = 0; i < COUNT_OF(OLD_SCHEMAS); i++) {
+        struct sample s = empty_place(), n = empty_place();
+        sqlite3 *db, *fresh;
+        sqlite3_stmt *a, *b;
+        make_old(&s, OLD_SCHEMAS[i]);
+        store_close(open_target(&s));
+        store_close(open_target(&n));
+        assert_int_equal(sqlite3_open(target_of(&s), &db), SQLITE_OK);
+        assert_int_equal(sqlite3_open(target_of(&n), &fresh), SQLITE_OK);
+        assert_int_equal(sqlite3_prepare_v2(db, objects, -1, &a, NULL), SQLITE_OK);
+        assert_int_equal(sqlite3_prepare_v2(fresh, objects, -1, &b, NULL), SQLITE_OK);
+        assert_int_equal(sqlite3_step(a), SQLITE_ROW);
+        assert_int_equal(sqlite3_step(b), SQLITE_ROW);
+        assert_string_equal((const char *)sqlite3_column_text(a, 0),
+                            (const char *)sqlite3_column_text(b, 0));
+        sqlite3_finalize(a);
+        sqlite3_finalize(b);
+        sqlite3_close(db);
+        sqlite3_close(fresh);
+        sample_close(&s);
+        sample_close(&n);
+    }
 }
 
 int main(void)
@@ -473,7 +504,8 @@ int main(void)
         cmocka_unit_test(check_finds_what_reindex_mends),
         cmocka_unit_test(a_backup_is_a_store_and_takes_nobodys_place),
         cmocka_unit_test(a_store_that_can_write_is_ready),
-        cmocka_unit_test(schema_1_is_brought_up),
+        cmocka_unit_test(older_schemas_are_brought_up),
+        cmocka_unit_test(schema_2_keeps_its_ssh_certificates),
         cmocka_unit_test(schemas_are_the_same_however_they_came),
     };
 

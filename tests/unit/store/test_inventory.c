@@ -142,6 +142,70 @@ static void a_row_tells_everything(void **state)
     assert_int_equal(g->dir[0], '/');
 }
 
+static bool keep_ssh_row(const struct inventory_row *row, void *arg)
+{
+    struct ground *g = arg;
+
+    assert_int_equal(row->kind, CERT_SSH_USER);
+    assert_slice(row->serial, SLICE("3"));
+    assert_slice(row->subject, SLICE("ann@example.org"));
+    assert_slice(row->common_name, SLICE(""));
+    assert_slice(row->names, SLICE("principal:ann\nprincipal:root\n"));
+    assert_slice(row->fingerprint, SLICE("SHA256:aa"));
+    assert_slice(row->ca_key, SLICE("SHA256:bb"));
+    assert_slice(row->provisioner_name, SLICE("people"));
+    assert_slice(row->der, SLICE("ssh-blob"));
+    assert_slice(row->reason, SLICE("stolen"));
+    assert_int_equal(row->revoked_at, NOW - 5);
+    assert_int_equal(row->reason_code, 1);
+    g->dir[0] = '/'; /* seen */
+    return true;
+}
+
+static void ssh_certificates_are_rows_too(void **state)
+{
+    static const struct {
+        struct inventory_query q;
+        const char *serials;
+    } CASES[] = {
+        {{.only_ssh = true}, "20 3 "},
+        {{.only_x509 = true}, "4 1 10 3 5 2 "},
+        {{0}, "4 1 10 20 3 3 5 2 "},
+        {{.serial = SLICE("3")}, "3 3 "},
+        {{.serial = SLICE("3"), .only_ssh = true}, "3 "},
+        {{.san = SLICE("root")}, "3 "},
+        {{.san = SLICE("principal:root")}, "3 "},
+        {{.subject = SLICE("Ann@example.org")}, "3 "},
+        {{.provisioner = SLICE("people")}, "20 3 "},
+        {{.only_active = true, .only_ssh = true}, "20 "},
+        {{.only_revoked = true}, "10 3 3 "},
+        {{.after = SLICE("3"), .after_not_after = NOW + 200}, "3 5 2 "},
+        {{.after = SLICE("3"), .after_not_after = NOW + 200, .after_ssh = true}, "5 2 "},
+    };
+    struct ground *g = *state;
+    struct issued user = ssh_certificate("3"), host = ssh_certificate("20");
+
+    fill(g);
+    user.not_after = host.not_after = NOW + 200;
+    host.kind = CERT_SSH_HOST;
+    host.subject = SLICE("web");
+    host.names = SLICE("principal:web.example\n");
+    issue_one(g->s, &user);
+    issue_one(g->s, &host);
+    put(g->s, TABLE_SSH_CERTS, SLICE("97"), SLICE("imported, not in the inventory"));
+    revoke_in(g->s, true, "3");
+    revoke_in(g->s, true, "1");
+    for (size_t i = 0; i < COUNT_OF(CASES); i++)
+        assert_inventory(g, &CASES[i].q, CASES[i].serials);
+    g->dir[0] = '?';
+    struct inventory_query one = {.serial = SLICE("3"), .only_ssh = true};
+    assert_true(g->s->ops->inventory(g->s, &one, keep_ssh_row, g, DEADLINE_NONE, &g->e));
+    assert_int_equal(g->dir[0], '/');
+    batch_remove(&g->b, TABLE_REVOKED_SSH_CERTS, SLICE("3"), NULL);
+    assert_commit(g->s, &g->b);
+    assert_inventory(g, &(struct inventory_query){.only_revoked = true}, "10 3 ");
+}
+
 static void certificates_of_later_are_found_by_name_too(void **state)
 {
     struct ground *g = *state;
@@ -241,11 +305,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         EACH(each_filter_finds_its_certificates),
         EACH(a_row_tells_everything),
+        EACH(ssh_certificates_are_rows_too),
         EACH(certificates_of_later_are_found_by_name_too),
         EACH(a_removed_certificate_leaves_the_index_of_names),
         EACH(a_revocation_that_comes_as_a_record_is_shown),
         EACH(the_members_of_a_bare_revocation_are_read),
     };
 
-    return RUN_ON_BOTH(tests);
+    server_inventory = true;
+    return RUN_ON_BOTH(tests) + RUN_ON_SERVERS(tests);
 }

@@ -377,6 +377,28 @@ static void unused_nonces_go_after_a_day(void **state)
     assert_int_equal(removed, 0);
 }
 
+static void used_tokens_go_after_their_end(void **state)
+{
+    struct pair_of_stores *p = *state;
+    struct store *s = p->s[0];
+    struct store_batch b = {.arena = p->a};
+    uint64_t removed;
+
+    for (int i = 0; i < 700; i++) {
+        batch_insert(&b, TABLE_USED_OTT, arena_format(p->a, "t%d", i), SLICE("used"), &USED);
+        batch_expires(&b, NOW + i);
+    }
+    batch_put(&b, TABLE_USED_OTT, SLICE("for ever"), SLICE("used"));
+    batch_put(&b, TABLE_USED_OTT, SLICE("instance"), SLICE("used until later"));
+    assert_commit(s, &b);
+    assert_row(s, TABLE_USED_OTT, SLICE("t7"), SLICE("used until 1750000007"));
+    assert_true(s->ops->prune(s, NOW + 600, &removed, NULL));
+    assert_int_equal(removed, 600);
+    assert_row(s, TABLE_USED_OTT, SLICE("t599"), SLICE_NONE);
+    assert_row(s, TABLE_USED_OTT, SLICE("t600"), SLICE("used until 1750000600"));
+    assert_int_equal(rows_of(s, TABLE_USED_OTT), 102);
+}
+
 static void a_server_that_answers_can_be_written_to(void **state)
 {
     struct pair_of_stores *p = *state;
@@ -401,6 +423,7 @@ int main(void)
         EACH_PAIR(an_import_that_cannot_be_kept_puts_nothing),
         EACH_PAIR(who_only_reads_makes_no_database),
         EACH_PAIR(unused_nonces_go_after_a_day),
+        EACH_PAIR(used_tokens_go_after_their_end),
         EACH_PAIR(a_server_that_answers_can_be_written_to),
     };
 

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/encode.h"
@@ -98,6 +99,93 @@ static void other_kinds_of_names_build_the_whole_extension(void **state)
     assert_int_equal(names.v[0].kind, SAN_DNS);
 }
 
+/* The value of an otherName 1.2.3 with that text; NULL: it is refused. */
+static const char *other_name(const char *text)
+{
+    char json[512];
+    struct leaf_json out;
+    struct sans names;
+    struct err e = {0};
+
+    snprintf(json, sizeof(json),
+             "{\"subject\":\"x\",\"sans\":[{\"type\":\"1.2.3\",\"value\":\"%s\"}]}", text);
+    struct json *v = json_read(a, slice_text(json), &JSON_API, NULL, &e);
+    assert_non_null(v);
+    if (!leaf_json_read(a, v, &out, &e))
+        return NULL;
+    assert_true(sans_read(a, out.leaf.raw.v[0].value, &names, &e));
+    assert_int_equal(names.v[0].kind, SAN_OTHER);
+    /* [0] { 06 02 2a03, value } */
+    return arena_cstr(a, hex_text(a, slice_from(names.v[0].text, 6)));
+}
+
+static void values_of_other_names_have_types(void **state)
+{
+    static const struct {
+        const char *text, *der;
+    } CASES[] = {
+        {"hello", "a007130568656c6c6f"},
+        {"a*b", "a0051303612a62"},
+        {"utf8:\xc3\xa9", "a0040c02c3a9"},
+        {"ia5:x@y", "a0051603784079"},
+        {"numeric:1 2", "a0051203312032"},
+        {"int:5", "a003020105"},
+        {"int:-129", "a0040202ff7f"},
+        {"int:+128", "a00402020080"},
+        {"int:-9223372036854775808", "a00a02088000000000000000"},
+        {"oid:1.2.3", "a00406022a03"},
+        {"bool:true", "a0030101ff"},
+        {"boolean:F", "a003010100"},
+        {"utc:2023-03-29T02:03:57Z", "a00f170d3233303332393032303335375a"},
+        {"utc:2023-03-29 04:03:57.5 +0200 CEST", "a00f170d3233303332393032303335375a"},
+        {"utc:2123-03-29T02:03:57Z", "a011180f32313233303332393032303335375a"},
+        {"generalized:2023-03-29T02:03:57Z", "a011180f32303233303332393032303335375a"},
+        {"raw:BQA=", "a0020500"},
+        {"raw:oAIFAA==", "a0020500"}, /* with its tag already */
+        {"other:a*b", "a0050c03612a62"},
+        {"other:ab", "a00413026162"},
+        {"utf8,explicit:x", "a0030c0178"},
+        {"x:y:z", "a0051303793a7a"},
+        {"ia5:\xc3\xa9", NULL},
+        {"numeric:a", NULL},
+        {"int:x", NULL},
+        {"int:", NULL},
+        {"int:-", NULL},
+        {"int:9223372036854775808", NULL},
+        {"int:99999999999999999999", NULL},
+        {"oid:1", NULL},
+        {"bool:yes", NULL},
+        {"utc:yesterday", NULL},
+        {"utc:2023-03-29 02:03:57", NULL},
+        {"generalized:", NULL},
+        {"raw:!", NULL},
+        {"printable:a&b", NULL},
+        {"a&b", NULL},
+        {"a_b", NULL},
+        {"other:a@b", NULL},
+        {"set:x", NULL},
+        {"application:x", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(CASES); i++) {
+        const char *der = other_name(CASES[i].text);
+        if (!der || !CASES[i].der || strcmp(der, CASES[i].der) != 0) {
+            if (der || CASES[i].der)
+                fail_msg("%s: %s, expected %s", CASES[i].text, der ? der : "refused",
+                         CASES[i].der ? CASES[i].der : "refused");
+        }
+    }
+}
+
+static void uris_are_escaped(void **state)
+{
+    (void)state;
+    struct x509_leaf leaf = read("{\"uris\":[\"x y\",\"https://x/\xc3\xa9\"]}");
+    assert_true(slice_is(leaf.sans.v[0].text, "x%20y"));
+    assert_true(slice_is(leaf.sans.v[1].text, "https://x/%C3%A9"));
+}
+
 static void a_given_extension_wins_over_names(void **state)
 {
     (void)state;
@@ -184,6 +272,16 @@ static void wrong_values_are_refused(void **state)
         "{\"nameConstraints\":{\"permittedIPRanges\":[\"10.0.0.1\"]}}",
         "{\"basicConstraints\":5}",
         "{\"rawSubject\":\"AQ==\"}",
+        "{\"version\":\"x\"}",
+        "{\"issuer\":5}",
+        "{\"authorityKeyId\":5}",
+        "{\"serialNumber\":\"\"}",
+        "{\"uris\":\"https://\xc3\xa9/\"}",
+        "{\"sans\":[{\"type\":5}]}",
+        "{\"sans\":[{\"value\":5}]}",
+        "{\"sans\":[5]}",
+        "{\"sans\":[{\"type\":\"permanentIdentifier\",\"asn1Value\":\"x\"}]}",
+        "{\"nameConstraints\":{\"permittedDNSDomains\":\"\xc3\xa9\"}}",
     };
 
     (void)state;
@@ -203,6 +301,8 @@ int main(void)
         CASE(subject_is_a_text_or_an_object),
         CASE(names_come_from_five_members),
         CASE(other_kinds_of_names_build_the_whole_extension),
+        CASE(values_of_other_names_have_types),
+        CASE(uris_are_escaped),
         CASE(a_given_extension_wins_over_names),
         CASE(usages_are_found_by_name),
         CASE(constraints_and_lists),

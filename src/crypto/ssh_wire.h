@@ -1,4 +1,5 @@
-/* RFC 4251 5: what keys, certificates, revocation lists and agent messages are made of. */
+/* RFC 4251 5: what keys, certificates, revocation lists and agent messages of OpenSSH are made of.
+ */
 #pragma once
 
 #include "base/attr.h"

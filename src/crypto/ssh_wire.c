@@ -1,5 +1,5 @@
 /* RFC 4251 5. */
-#include "ssh/wire.h"
+#include "crypto/ssh_wire.h"
 
 bool ssh_take_byte(struct slice *in, uint8_t *v)
 {

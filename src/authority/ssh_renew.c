@@ -1,0 +1,63 @@
+/* Renewal and rekey of SSH host certificates by SSHPOP: the same names and length, signed by the
+ * current key (docs/reference/ssh.md "Renewal"). */
+#include "authority/ssh_internal.h"
+
+static bool check_revoked(struct work *w, const struct ssh_cert *c)
+{
+    struct slice serial = ssh_serial_text(w->arena, c->serial), value;
+
+    if (!services_durable(w->services))
+        return true;
+    if (!store_get(w->services->store, TABLE_REVOKED_SSH_CERTS, serial, w->arena, &value,
+                   w->deadline, &w->err))
+        return err_wrap(&w->err, "checking whether SSH certificate %.*s is revoked",
+                        SLICE_ARG(serial));
+    return !value.p ||
+           err_set(&w->err, ERR_UNAUTHORIZED, "SSH certificate %.*s is revoked", SLICE_ARG(serial));
+}
+
+/* The old length from now on; the start is backdated and the end is as much earlier. */
+static bool new_times(struct work *w, const struct ssh_cert *old, struct ssh_cert *c)
+{
+    uint64_t now = (uint64_t)w->services->clock->now(w->services->clock).sec;
+    uint64_t backdate = (uint64_t)(w->authority->core->backdate / NS_PER_SEC);
+    uint64_t length = old->valid_before - old->valid_after;
+
+    if (old->valid_after == 0 || old->valid_before == 0 || old->valid_before == SSH_FOREVER)
+        return err_set(&w->err, ERR_MALFORMED,
+                       "a certificate without beginning or end cannot be renewed");
+    if (old->valid_before <= old->valid_after)
+        return err_set(&w->err, ERR_MALFORMED,
+                       "a certificate that ends before it begins cannot be renewed");
+    if (length <= backdate)
+        return err_set(&w->err, ERR_INTERNAL,
+                       "the certificate's whole length is not above authority.backdate");
+    c->valid_after = now > backdate ? now - backdate : 1;
+    return !__builtin_add_overflow(c->valid_after, length, &c->valid_before) ||
+           err_set(&w->err, ERR_MALFORMED, "the certificate's length cannot be had again");
+}
+
+bool ssh_renew(struct work *w, const struct grant *g, const struct ssh_key *key,
+               struct ssh_issued *out)
+{
+    const struct ssh_cert *old = g->ssh.held;
+    struct ssh_cert *c = arena_alloc(w->arena, sizeof(*c));
+
+    if (old->type != SSH_HOST)
+        return err_set(&w->err, ERR_MALFORMED, "only host certificates are renewed");
+    *c = (struct ssh_cert){
+        .key = key ? *key : old->key,
+        .type = old->type,
+        .key_id = old->key_id,
+        .principals = old->principals,
+        .n_principals = old->n_principals,
+        .critical = old->critical,
+        .extensions = old->extensions,
+        .reserved = old->reserved,
+    };
+    if (!check_revoked(w, old) || !new_times(w, old, c))
+        return false;
+    if (key && (!ssh_key_check(key, "publicKey", &w->err) || !ssh_cert_check(w, c, g->by)))
+        return false;
+    return ssh_issue(w, c, g->by, ssh_serial_text(w->arena, old->serial), out);
+}
