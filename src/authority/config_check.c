@@ -341,20 +341,12 @@ static bool check_policy(const struct checker *k)
 /* Functions of templates that are off unless they are named here. */
 static bool check_template_functions(const struct checker *k)
 {
-    static const char *const SERVED[] = {"bcrypt", "derivePassword", "genPrivateKey", "htpasswd"};
     const struct texts *names = &k->c->authority.template_functions;
 
-    for (size_t i = 0; i < names->n; i++) {
-        bool served = false;
-        for (size_t s = 0; s < COUNT_OF(SERVED); s++)
-            served |= slice_is(names->v[i], SERVED[s]);
+    for (size_t i = 0; i < names->n; i++)
         if (!template_function_is_off(names->v[i]))
             return wrong(k, "authority.templateFunctions",
                          "\"%.*s\" is no function that has to be allowed", SLICE_ARG(names->v[i]));
-        if (!served)
-            return wrong(k, "authority.templateFunctions",
-                         "\"%.*s\" is not supported by this version", SLICE_ARG(names->v[i]));
-    }
     return true;
 }
 

@@ -3,6 +3,7 @@
 
 #include "authority/services.h"
 #include "authority/ssh.h"
+#include "authority/template_hooks.h"
 #include "crypto/secret.h"
 
 #define PROVISIONERS_MAX 10000
@@ -113,8 +114,11 @@ static struct template_env *template_env(struct arena *a, const struct services 
 
     for (size_t i = 0; i < allow->n; i++)
         names[i] = arena_cstr(a, allow->v[i]);
-    *env =
-        (struct template_env){.sp = s->sp, .clock = s->clock, .allow = names, .n_allow = allow->n};
+    *env = (struct template_env){.sp = s->sp,
+                                 .clock = s->clock,
+                                 .allow = names,
+                                 .n_allow = allow->n,
+                                 .hooks = &TEMPLATE_HOOKS};
     return env;
 }
 

@@ -26,8 +26,7 @@ struct ssh_krl_cache {
     pthread_mutex_t lock;
     struct buf bytes, keys; /* keys: for which it was made */
     int64_t made_mono;
-    bool revoked; /* something was, at revoked_mono */
-    int64_t revoked_mono;
+    _Atomic int64_t doubt_until; /* a list made before this may lack the latest revocation */
     size_t odd; /* rows that were told about */
 };
 void ssh_krl_init(struct ssh_krl_cache *c);

@@ -170,7 +170,8 @@ static bool check_writable(struct work *w, const struct x509_leaf *leaf)
     if (has_control(leaf->subject.common_name))
         return err_set(&w->err, ERR_MALFORMED, "the common name holds a control character");
     for (size_t i = 0; i < leaf->sans.n; i++) {
-        if (has_control(leaf->sans.v[i].text))
+        bool text = leaf->sans.v[i].kind < SAN_OTHER; /* the others are DER */
+        if (text && has_control(leaf->sans.v[i].text))
             return err_set(&w->err, ERR_MALFORMED,
                            "a subject alternative name holds a control character");
     }

@@ -23,23 +23,21 @@
 
 void ssh_krl_init(struct ssh_krl_cache *c)
 {
-    *c = (struct ssh_krl_cache){0};
+    *c = (struct ssh_krl_cache){
+        .doubt_until = INT64_MIN, .bytes = buf_new(NULL, KRL_MAX), .keys = buf_new(NULL, KRL_MAX)};
     pthread_mutex_init(&c->lock, NULL);
 }
 
 void ssh_krl_end(struct ssh_krl_cache *c)
 {
-    free(c->bytes.p);
-    free(c->keys.p);
+    buf_free(&c->bytes);
+    buf_free(&c->keys);
     pthread_mutex_destroy(&c->lock);
 }
 
 void ssh_krl_revoked(struct services *s)
 {
-    pthread_mutex_lock(&s->ssh_krl.lock);
-    s->ssh_krl.revoked = true;
-    s->ssh_krl.revoked_mono = s->clock->mono_ns(s->clock);
-    pthread_mutex_unlock(&s->ssh_krl.lock);
+    atomic_store(&s->ssh_krl.doubt_until, s->clock->mono_ns(s->clock) + AFTER_REVOKE);
 }
 
 /* --- What is revoked -------------------------------------------------------------------------- */
@@ -189,7 +187,7 @@ static bool is_fresh(const struct ssh_krl_cache *c, const struct ssh_ca *ca, int
 {
     if (c->bytes.n == 0 || now - c->made_mono > MAX_AGE)
         return false;
-    if (c->revoked && c->made_mono <= c->revoked_mono + AFTER_REVOKE)
+    if (c->made_mono <= atomic_load(&c->doubt_until))
         return false;
     return slice_eq(buf_slice(&c->keys), ca->roots_json);
 }

@@ -120,8 +120,12 @@ static bool exchange(const struct asked *q, const struct webhook *h, struct aren
     const struct services *s = q->w->services;
     const struct tls_settings *tls = &q->w->authority->core->tls;
     struct trust trust = {TRUST_SYSTEM_AND_ANCHORS, tls->client_anchors, tls->n_client_anchors};
-    struct http_call call = {
-        .method = HTTP_POST, .url = url, .body = body, .trust = &trust, .max_reply = REPLY_MAX};
+    struct http_call call = {.method = HTTP_POST,
+                             .url = url,
+                             .body = body,
+                             .trust = &trust,
+                             .tls = tls,
+                             .max_reply = REPLY_MAX};
     struct tls_credentials own;
     struct identity identity;
 

@@ -178,6 +178,73 @@ static void put_usages(struct body *b, const struct x509_leaf *leaf)
     put_oids(b, "unknownExtKeyUsage", unknown, n_unknown);
 }
 
+/* --- Name constraints (RFC 5280 4.2.1.10) ---------------------------------------------------- */
+
+/* Address and mask as "10.1.0.0/16"; a mask with holes has no such form. */
+static struct slice range_text(struct arena *a, struct slice both)
+{
+    struct ip ip = {.n = (uint8_t)(both.n / 2)};
+    unsigned bits = 0;
+
+    if (both.n != 8 && both.n != 32)
+        return SLICE_NONE;
+    memcpy(ip.bytes, both.p, ip.n);
+    for (size_t i = 0; i < ip.n; i++)
+        for (int bit = 7; bit >= 0; bit--)
+            bits += both.p[ip.n + i] >> bit & 1;
+    return arena_format(a, "%.*s/%u", SLICE_ARG(ip_text(a, &ip)), bits);
+}
+
+/* Bases of one kind among the GeneralSubtrees. */
+static void put_trees(struct body *b, const char *name, struct slice subtrees, uint8_t tag)
+{
+    struct der list = der_reader(subtrees), tree;
+    struct slice base;
+    bool any = false;
+
+    while (!der_done(&list) && der_enter(&list, DER_SEQUENCE, &tree)) {
+        if (!der_is(&tree, tag) || !der_take(&tree, tag, &base))
+            continue;
+        if (!any)
+            json_open_list(&b->j, name);
+        any = true;
+        json_member_text(&b->j, NULL, tag == DER_CONTEXT(7) ? range_text(b->a, base) : base);
+    }
+    if (any)
+        json_close(&b->j);
+    else
+        json_member_null(&b->j, name);
+}
+
+static void put_name_constraints(struct body *b, const struct x509_leaf *leaf)
+{
+    static const struct {
+        const char *permitted, *excluded;
+        uint8_t tag;
+    } KINDS[] = {
+        {"permittedDNSDomains", "excludedDNSDomains", DER_CONTEXT(2)},
+        {"permittedIPRanges", "excludedIPRanges", DER_CONTEXT(7)},
+        {"permittedEmailAddresses", "excludedEmailAddresses", DER_CONTEXT(1)},
+        {"permittedURIDomains", "excludedURIDomains", DER_CONTEXT(6)},
+    };
+    struct der outer = der_reader(leaf->name_constraints), in;
+    struct slice permitted = SLICE_NONE, excluded = SLICE_NONE;
+    bool there;
+
+    json_open(&b->j, "nameConstraints");
+    json_member_bool(&b->j, "critical", leaf->name_constraints_critical);
+    /* What leaf_json wrote: it can be read. */
+    if (der_enter(&outer, DER_SEQUENCE, &in) &&
+        der_optional(&in, DER_CONTEXT_CONSTRUCTED(0), &there, &permitted) &&
+        der_optional(&in, DER_CONTEXT_CONSTRUCTED(1), &there, &excluded)) {
+        for (size_t i = 0; i < COUNT_OF(KINDS); i++) {
+            put_trees(b, KINDS[i].permitted, permitted, KINDS[i].tag);
+            put_trees(b, KINDS[i].excluded, excluded, KINDS[i].tag);
+        }
+    }
+    json_close(&b->j);
+}
+
 static void put_constraints(struct body *b, const struct x509_leaf *leaf)
 {
     put_oids(b, "policyIdentifiers", leaf->policies, leaf->n_policies);
@@ -189,14 +256,10 @@ static void put_constraints(struct body *b, const struct x509_leaf *leaf)
     } else {
         json_member_null(&b->j, "basicConstraints");
     }
-    if (leaf->name_constraints.n == 0) {
+    if (leaf->name_constraints.n == 0)
         json_member_null(&b->j, "nameConstraints");
-        return;
-    }
-    json_open(&b->j, "nameConstraints");
-    json_member_bool(&b->j, "critical", leaf->name_constraints_critical);
-    put_bytes(b, "raw", leaf->name_constraints);
-    json_close(&b->j);
+    else
+        put_name_constraints(b, leaf);
 }
 
 static struct slice algorithm_name(struct sig_alg alg)

@@ -130,10 +130,9 @@ static void tell(void *arg, const struct acme_proof *proof, bool ended, bool ok)
              t->responder->challenge, SLICE_ARG(proof->name), ok ? "done" : "error");
 }
 
-bool ca_acme_order(struct invocation *inv, const struct ca *ca, struct slice provisioner,
-                   const struct sans *names, struct slice csr_der, struct cert_list *chain)
+static bool order(struct invocation *inv, const struct ca *ca, struct slice provisioner,
+                  struct acme_responder *proves, struct acme_wish *wish, struct cert_list *chain)
 {
-    struct acme_responder *proves = responder(inv);
     struct teller teller = {inv, proves};
     struct acme_client client = {
         .http = ca_cmd_http(inv),
@@ -143,21 +142,72 @@ bool ca_acme_order(struct invocation *inv, const struct ca *ca, struct slice pro
         .tell = tell,
         .tell_arg = &teller,
     };
-    struct acme_wish wish = {.names = names, .csr = csr_der};
 
     if (provisioner.n) {
-        wish.directory = acme_directory_url(inv->arena, ca->url, provisioner);
+        wish->directory = acme_directory_url(inv->arena, ca->url, provisioner);
         client.trust = ca->trust;
     } else {
-        wish.directory = slice_text(ca_cmd_text(inv, "acme"));
-        if (!slice_starts(wish.directory, "https://"))
+        wish->directory = slice_text(ca_cmd_text(inv, "acme"));
+        if (!slice_starts(wish->directory, "https://"))
             return ca_cmd_bad_value(inv, "acme", ca_cmd_text(inv, "acme"), "expected an https URL");
         if (!everybodys_trust(inv, &client.trust))
             return false;
     }
-    if (!times(inv, &wish))
+    if (!times(inv, wish))
         return false;
-    contacts(inv, &wish);
-    note_selected(inv, "CA", arena_cstr(inv->arena, wish.directory));
-    return acme_client_order(&client, inv->arena, &wish, proves, chain, &inv->err);
+    contacts(inv, wish);
+    note_selected(inv, "CA", arena_cstr(inv->arena, wish->directory));
+    return acme_client_order(&client, inv->arena, wish, proves, chain, &inv->err);
+}
+
+bool ca_acme_order(struct invocation *inv, const struct ca *ca, struct slice provisioner,
+                   const struct sans *names, struct slice csr_der, struct cert_list *chain)
+{
+    struct acme_wish wish = {.names = names, .csr = csr_der};
+
+    return order(inv, ca, provisioner, responder(inv), &wish, chain);
+}
+
+/* --- Devices --------------------------------------------------------------------------------- */
+
+struct attestation {
+    struct acme_responder responder; /* first */
+    struct kms_plugin *key;
+};
+
+static bool attest_begin(struct acme_responder *r UNUSED, const struct acme_proof *p UNUSED,
+                         struct err *e UNUSED)
+{
+    return true;
+}
+
+static void attest_end(struct acme_responder *r UNUSED) {}
+
+static bool attest_answer(struct acme_responder *r, struct arena *a, const struct acme_proof *proof,
+                          struct slice *json, struct err *e)
+{
+    const struct attestation *t = (const struct attestation *)r;
+    struct buf b = buf_new(a, 1u << 20);
+    struct json_writer w = json_writer(&b);
+    struct slice object;
+
+    if (!kms_plugin_attest(t->key, proof->key_authorization, &object, e))
+        return false;
+    json_open(&w, NULL);
+    json_member_text(&w, "attObj", object);
+    json_close(&w);
+    *json = buf_slice(&b);
+    return buf_done(&b, "attestation", e);
+}
+
+bool ca_acme_order_for_device(struct invocation *inv, const struct ca *ca, struct slice provisioner,
+                              const struct ca_acme_device *device, struct slice csr_der,
+                              struct cert_list *chain)
+{
+    struct attestation *t = arena_alloc(inv->arena, sizeof(*t));
+    struct acme_wish wish = {.device = device->identifier, .csr = csr_der};
+
+    *t = (struct attestation){
+        {"device-attest-01", "attestation", attest_begin, attest_end, attest_answer}, device->key};
+    return order(inv, ca, provisioner, &t->responder, &wish, chain);
 }

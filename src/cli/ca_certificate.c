@@ -3,6 +3,9 @@
  *
  * Everything that can fail without the CA is tried before it is asked: whether the files may be
  * written, whether the token is for this subject.  The key is on disk before the certificate.
+ *
+ * With --attestation-uri the key is in a device already, which vouches for it: there is nothing to
+ * write but the certificate.
  */
 #include "cli/ca_acme.h"
 #include "cli/ca_offline.h"
@@ -19,7 +22,8 @@ struct issue {
     size_t n_sans;
     struct slice data; /* template data */
     struct slice ott;
-    struct slice acme; /* name of an ACME provisioner that was chosen: no token */
+    struct slice acme;  /* name of an ACME provisioner that was chosen: no token */
+    const char *device; /* URI of a key that is attested, or NULL */
     struct ca ca;
     struct ca_offline offline; /* open: instead of ca */
 };
@@ -137,31 +141,89 @@ static bool issue_by_acme(struct issue *i)
            ca_acme_order(inv, &i->ca, i->acme, &names, csr, &chain) && write_pair(i, key, &chain);
 }
 
+/* Of the certificate only: the key stays where it is. */
+static bool write_certificate(struct issue *i, const struct key *key, const struct cert_list *chain)
+{
+    struct invocation *inv = i->inv;
+    const struct key *in_cert = chain->v[0]->key;
+
+    if (!in_cert || !key_eq(in_cert, key))
+        return err_set(&inv->err, ERR_MALFORMED,
+                       "the key in the device does not belong to the certificate in the answer of "
+                       "the CA");
+    return write_result(inv, i->crt, cert_list_pem(inv->arena, chain), 0600, &inv->err);
+}
+
+static bool issue_by_attestation(struct issue *i)
+{
+    struct invocation *inv = i->inv;
+    struct csr_wish wish = {.common_name = i->subject};
+    struct cert_list chain = {0};
+    struct kms_plugin plugin;
+    struct ca_acme_device device = {i->subject, &plugin};
+    struct signer *signer;
+    struct slice csr;
+
+    return kms_plugin_open(inv, i->device, &plugin, &inv->err) &&
+           kms_plugin_signer(&plugin, &signer, &inv->err) &&
+           csr_make(inv->arena, &wish, signer, &csr, &inv->err) &&
+           ca_acme_order_for_device(inv, &i->ca, i->acme, &device, csr, &chain) &&
+           write_certificate(i, signer->public_key, &chain);
+}
+
 static bool get(struct issue *i)
 {
     const char *token = ca_cmd_text(i->inv, "token");
 
     if (ca_cmd_text(i->inv, "acme"))
-        return issue_by_acme(i);
+        return i->device ? issue_by_attestation(i) : issue_by_acme(i);
     if (!(token ? take_token(i, token) : make_token(i)))
         return false;
+    if (i->device && !i->acme.n)
+        return err_set(&i->inv->err, ERR_MALFORMED,
+                       "flag '--attestation-uri' requires a provisioner of type ACME");
+    if (i->device)
+        return issue_by_attestation(i);
     return i->acme.n ? issue_by_acme(i) : issue(i);
+}
+
+/* Two arguments where the key is in a device, else three. */
+static bool check_arguments(struct issue *i)
+{
+    struct invocation *inv = i->inv;
+
+    if (i->device && i->key_path)
+        return err_set(&inv->err, ERR_MALFORMED,
+                       "too many positional arguments were provided in '%s <subject> <crt-file>': "
+                       "with '--attestation-uri' no key is written",
+                       inv->path);
+    if (!i->device && !i->key_path)
+        return err_set(&inv->err, ERR_MALFORMED,
+                       "not enough positional arguments were provided in '%s <subject> <crt-file> "
+                       "<key-file>'",
+                       inv->path);
+    if (i->key_path && strcmp(i->crt, i->key_path) == 0)
+        return err_set(&inv->err, ERR_MALFORMED,
+                       "positional arguments <crt-file> and <key-file> cannot be equal in "
+                       "'%s <subject> <crt-file> <key-file>'",
+                       inv->path);
+    return true;
 }
 
 static int run_certificate(struct invocation *inv)
 {
-    struct issue i = {
-        .inv = inv, .subject = inv->args[0], .crt = arg_text(inv, 1), .key_path = arg_text(inv, 2)};
+    struct issue i = {.inv = inv,
+                      .subject = inv->args[0],
+                      .crt = arg_text(inv, 1),
+                      .key_path = inv->n_args > 2 ? arg_text(inv, 2) : NULL,
+                      .device = ca_cmd_text(inv, "attestation-uri")};
 
-    if (strcmp(i.crt, i.key_path) == 0)
-        return fail_with(inv,
-                         "positional arguments <crt-file> and <key-file> cannot be equal in "
-                         "'%s <subject> <crt-file> <key-file>'",
-                         inv->path);
+    if (!check_arguments(&i))
+        return fail(inv);
     i.sans = flag_texts(inv, "san", &i.n_sans);
     if (!key_choice(inv, false, &i.type, &i.bits, &inv->err) ||
         !ca_cmd_template_data(inv, &i.data) || !may_write(inv, i.crt, &inv->err) ||
-        !may_write(inv, i.key_path, &inv->err))
+        (i.key_path && !may_write(inv, i.key_path, &inv->err)))
         return fail(inv);
     if (flag_bool(inv, "offline") && !ca_offline_open(inv, &i.offline))
         return fail(inv);
@@ -170,7 +232,7 @@ static int run_certificate(struct invocation *inv)
     if (!issued)
         return fail(inv);
     note_selected(inv, "Certificate", i.crt);
-    note_selected(inv, "Private Key", i.key_path);
+    note_selected(inv, "Private Key", i.device ? i.device : i.key_path);
     return 0;
 }
 
@@ -181,22 +243,39 @@ static const struct flag CERTIFICATE_FLAGS[] = {
      "A DNS name, IP address, email address or URI that the certificate shall have. Without any: "
      "the subject. Can be given several times.",
      NULL, 0},
+    {"attestation-uri", FLAG_TEXT, "<uri>",
+     "The <uri> of a key in a device that vouches for it, such as yubikey:slot-id=9a, which gets a "
+     "certificate by ACME's device-attest-01; <subject> is the device's permanent identifier. The "
+     "program step-kms-plugin speaks to the device.",
+     NULL, 0},
     {"k8ssa-token-path", FLAG_FILE, "<file>",
      "The <file> with the service account token, for a provisioner of type K8sSA.", NULL, 0},
     {0}};
 static const struct flag *const CERTIFICATE_SETS[] = {
     CERTIFICATE_FLAGS, FLAGS_KEY, FLAGS_VALIDITY, FLAGS_PROVISIONER, FLAGS_X5C,   FLAGS_TEMPLATE,
     FLAGS_OFFLINE,     FLAGS_CA,  FLAGS_FORCE,    FLAGS_ACME,        FLAGS_LOGIN, NULL};
-static const struct flag_rule CERTIFICATE_RULES[] = {{RULE_EXCLUDES, "offline", "token"},
-                                                     {RULE_NEEDS, "x5c-cert", "x5c-key"},
-                                                     {RULE_NEEDS, "x5c-key", "x5c-cert"},
-                                                     RULES_ACME,
-                                                     {0}};
+static const struct flag_rule CERTIFICATE_RULES[] = {
+    {RULE_EXCLUDES, "offline", "token"},
+    {RULE_NEEDS, "x5c-cert", "x5c-key"},
+    {RULE_NEEDS, "x5c-key", "x5c-cert"},
+    {RULE_EXCLUDES, "offline", "attestation-uri"},
+    {RULE_EXCLUDES, "token", "attestation-uri"},
+    {RULE_EXCLUDES, "attestation-uri", "san"},
+    {RULE_EXCLUDES, "attestation-uri", "set"},
+    {RULE_EXCLUDES, "attestation-uri", "set-file"},
+    {RULE_EXCLUDES, "attestation-uri", "kty"},
+    {RULE_EXCLUDES, "attestation-uri", "curve"},
+    {RULE_EXCLUDES, "attestation-uri", "size"},
+    {RULE_EXCLUDES, "attestation-uri", "standalone"},
+    {RULE_EXCLUDES, "attestation-uri", "webroot"},
+    {RULE_EXCLUDES, "attestation-uri", "tls-alpn-listen"},
+    RULES_ACME,
+    {0}};
 
 const struct command CMD_CA_CERTIFICATE = {
     .name = "certificate",
     .summary = "make a key and get a certificate for it",
-    .synopsis = "<subject> <crt-file> <key-file>",
+    .synopsis = "<subject> <crt-file> [<key-file>]",
     .description =
         "Makes a private key and asks the CA for a certificate. The right to get it comes from a "
         "one-time token: one that was handed over with '--token', or one that is made here with "
@@ -209,7 +288,8 @@ const struct command CMD_CA_CERTIFICATE = {
     .arguments = "subject\tThe common name of the certificate, and its only name unless '--san' "
                  "says otherwise.\n"
                  "crt-file\tWhere to write the certificate and its chain (PEM).\n"
-                 "key-file\tWhere to write the private key (PEM).",
+                 "key-file\tWhere to write the private key (PEM). Not with "
+                 "'--attestation-uri'.",
     .examples = "A certificate for a web server:\n"
                 "$ step ca certificate web.example.internal web.crt web.key\n\n"
                 "With several names, an RSA key, valid for two hours:\n"
@@ -219,7 +299,7 @@ const struct command CMD_CA_CERTIFICATE = {
                 "$ step ca certificate --token $TOKEN web.example.internal web.crt web.key",
     .flag_sets = CERTIFICATE_SETS,
     .rules = CERTIFICATE_RULES,
-    .least = 3,
+    .least = 2,
     .most = 3,
     .run = run_certificate,
 };

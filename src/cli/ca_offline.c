@@ -165,7 +165,7 @@ bool ca_offline_give_up(struct work *w, struct err *e)
 bool ca_offline_sign(struct ca_offline *o, const struct ca_sign_wish *wish, struct cert_list *chain,
                      struct err *e)
 {
-    struct validity_wish validity;
+    struct validity_wish validity = {0};
     struct issued_cert issued;
     struct grant *grant;
     struct csr *csr;

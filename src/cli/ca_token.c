@@ -3,10 +3,22 @@
  */
 #include "base/encode.h"
 #include "base/file.h"
-#include "cli/ca_common.h"
+#include "cli/ssh_common.h"
 #include "crypto/digest.h"
 
 static const char *const KEY_PASSWORDS[] = {"password-file", NULL};
+
+/* Tokens for SSH certificates are bound to no key: the file is only looked at. */
+static bool check_ssh_cnf(struct invocation *inv)
+{
+    const char *path = ca_cmd_text(inv, "cnf-file");
+    struct ssh_line line;
+    struct ssh_key key;
+
+    return !path || (ssh_input_line(inv, path, &line, &inv->err) &&
+                     (ssh_key_read(inv->arena, line.blob, &key, &inv->err) ||
+                      err_wrap(&inv->err, "%s", path)));
+}
 
 /* Digest of the request that the token is bound to (docs/reference/tokens.md "cnf"). */
 static bool read_cnf(struct invocation *inv, struct slice *cnf)
@@ -15,6 +27,9 @@ static bool read_cnf(struct invocation *inv, struct slice *cnf)
     struct slice text;
     struct csr *csr;
 
+    *cnf = SLICE_NONE;
+    if (flag_bool(inv, "ssh"))
+        return check_ssh_cnf(inv);
     *cnf = slice_text(ca_cmd_text(inv, "cnf"));
     if (!path)
         return true;
@@ -71,10 +86,43 @@ static bool make_token(struct invocation *inv, struct token_order *order, struct
            token_flow(inv, &source, order, token);
 }
 
+static enum token_kind kind_of(const struct invocation *inv)
+{
+    static const struct {
+        const char *flag;
+        enum token_kind kind;
+    } SSH[] = {
+        {"revoke", TOKEN_SSH_REVOKE}, {"renew", TOKEN_SSH_RENEW}, {"rekey", TOKEN_SSH_REKEY}};
+
+    if (!flag_bool(inv, "ssh"))
+        return flag_bool(inv, "revoke") ? TOKEN_REVOKE : TOKEN_SIGN;
+    for (size_t i = 0; i < COUNT_OF(SSH); i++)
+        if (flag_bool(inv, SSH[i].flag))
+            return SSH[i].kind;
+    return TOKEN_SSH_SIGN;
+}
+
+/* What the certificate may be. */
+static bool read_ssh(struct invocation *inv, struct ca_ssh_sign_wish *ssh)
+{
+    *ssh = (struct ca_ssh_sign_wish){
+        .type = flag_bool(inv, "host") ? SLICE("host") : SLICE("user"),
+        .key_id = inv->args[0],
+        .valid_after = slice_text(ca_cmd_text(inv, "cert-not-before")),
+        .valid_before = slice_text(ca_cmd_text(inv, "cert-not-after")),
+    };
+    ssh->principals = flag_texts(inv, "principal", &ssh->n_principals);
+    for (size_t i = 0; i < ssh->n_principals; i++)
+        if (!ssh_name_check("a principal", ssh->principals[i], &inv->err))
+            return false;
+    return true;
+}
+
 static int run_token(struct invocation *inv)
 {
+    struct ca_ssh_sign_wish ssh;
     struct token_order order = {
-        .kind = flag_bool(inv, "revoke") ? TOKEN_REVOKE : TOKEN_SIGN,
+        .kind = kind_of(inv),
         .subject = inv->args[0],
         .not_before = flag_time(inv, "not-before"),
         .not_after = flag_time(inv, "not-after"),
@@ -83,9 +131,13 @@ static int run_token(struct invocation *inv)
     const char *path = ca_cmd_text(inv, "output-file");
     struct instant now = inv->clock->now(inv->clock), begin, end;
     struct slice token;
-    bool renew = flag_bool(inv, "renew") && !flag_bool(inv, "revoke");
+    bool renew = order.kind == TOKEN_SIGN && flag_bool(inv, "renew");
 
     order.sans = flag_texts(inv, "san", &order.n_sans);
+    if (!read_ssh(inv, &ssh))
+        return fail(inv);
+    if (order.kind == TOKEN_SSH_SIGN)
+        order.ssh = &ssh;
     if (!read_cnf(inv, &order.cnf) || !ca_cmd_template_data(inv, &order.user) ||
         !token_validity(&order, now, &begin, &end, &inv->err) ||
         (path && !may_write(inv, path, &inv->err)))
@@ -122,18 +174,40 @@ static const struct flag TOKEN_FLAGS[] = {
      "Make a token that revokes; the subject is the serial number of the certificate.", NULL, 0},
     {"renew", FLAG_BOOL, NULL,
      "Make a token that renews the certificate in --x5c-cert; needs --x5c-key.", NULL, 0},
-    {"rekey", FLAG_BOOL, NULL, "Without --ssh the same as a token for a new certificate.", NULL,
-     FLAG_HIDDEN},
+    {"rekey", FLAG_BOOL, NULL,
+     "With --ssh: make a token that gives a host a new key. Otherwise the same as a token for a "
+     "new "
+     "certificate.",
+     NULL, 0},
+    {"ssh", FLAG_BOOL, NULL,
+     "Make a token for the SSH certificate of a user, or with --revoke, --renew and --rekey for "
+     "one that is there.",
+     NULL, 0},
+    {"host", FLAG_BOOL, NULL, "With --ssh: for the certificate of a host.", NULL, 0},
+    {"principal,n", FLAG_TEXTS, "<name>",
+     "With --ssh: an account or a host name that the certificate may be good for. Can be given "
+     "several times.",
+     NULL, 0},
+    {"cert-not-before", FLAG_TIME, "<time|duration>",
+     "With --ssh: when the validity of the certificate begins.", NULL, 0},
+    {"cert-not-after", FLAG_TIME, "<time|duration>",
+     "With --ssh: when the validity of the certificate ends.", NULL, 0},
     {0}};
 static const struct flag *const TOKEN_SETS[] = {
-    TOKEN_FLAGS,   FLAGS_VALIDITY, FLAGS_PROVISIONER, FLAGS_X5C,   FLAGS_TEMPLATE,
+    TOKEN_FLAGS,   FLAGS_VALIDITY, FLAGS_PROVISIONER, FLAGS_X5C,   FLAGS_SSHPOP, FLAGS_TEMPLATE,
     FLAGS_OFFLINE, FLAGS_CA,       FLAGS_FORCE,       FLAGS_LOGIN, NULL};
-static const struct flag_rule TOKEN_RULES[] = {{RULE_EXCLUDES, "cnf-file", "cnf"},
+static const struct flag_rule TOKEN_RULES[] = {{RULE_EXCLUDES, "ssh", "san"},
+                                               {RULE_EXCLUDES, "host", "san"},
+                                               {RULE_EXCLUDES, "principal", "san"},
+                                               {RULE_NEEDS, "host", "ssh"},
+                                               {RULE_NEEDS, "principal", "ssh"},
+                                               {RULE_EXCLUDES, "cnf-file", "cnf"},
                                                {RULE_EXCLUDES, "revoke", "san"},
                                                {RULE_EXCLUDES, "offline", "set"},
                                                {RULE_EXCLUDES, "offline", "set-file"},
                                                {RULE_NEEDS, "x5c-cert", "x5c-key"},
                                                {RULE_NEEDS, "x5c-key", "x5c-cert"},
+                                               RULES_SSHPOP,
                                                {0}};
 
 const struct command CMD_CA_TOKEN = {
@@ -155,7 +229,9 @@ const struct command CMD_CA_TOKEN = {
                 "pass.txt)\n"
                 "$ step ca certificate --token $TOKEN web.example.internal web.crt web.key\n\n"
                 "A token that revokes:\n"
-                "$ step ca token --revoke 146103349666685108195655980390445292315",
+                "$ step ca token --revoke 146103349666685108195655980390445292315\n\n"
+                "A token for the SSH certificate of a user, good for two accounts:\n"
+                "$ step ca token --ssh -n deploy -n backup ci@example.com",
     .flag_sets = TOKEN_SETS,
     .rules = TOKEN_RULES,
     .least = 1,

@@ -135,6 +135,8 @@ void error_print(struct arena *a, const struct err *e);
 
 /* --- plugin.c ------------------------------------------------------------------------------- */
 
+/* The path of step-<word>-plugin; NULL: there is none. */
+const char *plugin_find(struct arena *a, const struct steppath *sp, const char *word);
 /* Runs step-<word>-plugin when there is one; *status is then the exit code. */
 bool plugin_run(struct arena *a, const struct steppath *sp, const char *word, int n, char **words,
                 int *status);

@@ -34,7 +34,7 @@ static const char *find_in_path(struct arena *a, const char *name)
     return NULL;
 }
 
-static const char *find_plugin(struct arena *a, const struct steppath *sp, const char *word)
+const char *plugin_find(struct arena *a, const struct steppath *sp, const char *word)
 {
     if (!steppath_component(slice_text(word)))
         return NULL;
@@ -86,7 +86,7 @@ static int spawn_plugin(struct arena *a, const char *path, int n, char **words)
 bool plugin_run(struct arena *a, const struct steppath *sp, const char *word, int n, char **words,
                 int *status)
 {
-    const char *path = find_plugin(a, sp, word);
+    const char *path = plugin_find(a, sp, word);
 
     if (!path)
         return false;

@@ -185,6 +185,52 @@ bool program_run(char *const *argv, struct slice input, struct err *e)
     return why == 0 ? wait_for(pid, argv[0], e) : err_errno(e, why, "exec", argv[0]);
 }
 
+/* Until its end; false: more than the buffer may hold. */
+static bool read_to_end(int fd, struct buf *b)
+{
+    uint8_t part[4096];
+    ssize_t n;
+
+    while ((n = read(fd, part, sizeof(part))) > 0 || (n < 0 && errno == EINTR))
+        if (n > 0)
+            buf_put(b, slice_of(part, (size_t)n));
+    return n == 0 && buf_ok(b);
+}
+
+bool program_ask(struct arena *a, char *const *argv, struct slice input, size_t max,
+                 struct slice *output, struct err *e)
+{
+    CLEANUP(close_fd) int in = -1;
+    CLEANUP(close_fd) int out = -1;
+    struct buf b = buf_new(a, max);
+    struct start s;
+    int ends[2];
+    pid_t pid;
+
+    if (input.n > INPUT_MAX)
+        return err_set(e, ERR_TOO_LARGE, "command '%s': more than %u bytes of input", argv[0],
+                       INPUT_MAX);
+    if ((in = filled_pipe(input)) < 0 || pipe2(ends, O_CLOEXEC) != 0)
+        return err_errno(e, errno, "pipe to", argv[0]);
+    out = ends[0];
+    start_init(&s);
+    posix_spawn_file_actions_adddup2(&s.files, in, STDIN_FILENO);
+    posix_spawn_file_actions_adddup2(&s.files, ends[1], STDOUT_FILENO);
+    int why = posix_spawn(&pid, argv[0], &s.files, &s.attr, argv, environ);
+    start_end(&s);
+    close(ends[1]);
+    if (why != 0)
+        return err_errno(e, why, "exec", argv[0]);
+    bool whole = read_to_end(out, &b);
+    close_fd(&out); /* whoever would write on is told */
+    out = -1;
+    if (!wait_for(pid, argv[0], e))
+        return false;
+    *output = buf_slice(&b);
+    return whole || err_set(e, ERR_MALFORMED, "command '%s': its answer is longer than %zu bytes",
+                            argv[0], max);
+}
+
 bool program_start(char *const *argv, struct err *e)
 {
     struct start s;

@@ -4,12 +4,20 @@
 
 /* By name. */
 static const struct command *const COMMANDS[] = {
+    &CMD_SSH_CERTIFICATE,
     &CMD_SSH_CHECK_HOST,
     &CMD_SSH_CONFIG,
     &CMD_SSH_FINGERPRINT,
     &CMD_SSH_HOSTS,
     &CMD_SSH_INSPECT,
+    &CMD_SSH_LIST,
+    &CMD_SSH_LOGIN,
+    &CMD_SSH_LOGOUT,
     &CMD_SSH_NEEDS_RENEWAL,
+    &CMD_SSH_PROXYCOMMAND,
+    &CMD_SSH_REKEY,
+    &CMD_SSH_RENEW,
+    &CMD_SSH_REVOKE,
     NULL,
 };
 

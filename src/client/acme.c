@@ -318,7 +318,13 @@ static bool open_order(struct talk *t, const struct acme_wish *wish, struct slic
 
     json_open(&w, NULL);
     json_open_list(&w, "identifiers");
-    for (size_t i = 0; i < wish->names->n; i++) {
+    if (wish->device.n) {
+        json_open(&w, NULL);
+        json_member_text(&w, "type", SLICE("permanent-identifier"));
+        json_member_text(&w, "value", wish->device);
+        json_close(&w);
+    }
+    for (size_t i = 0; !wish->device.n && i < wish->names->n; i++) {
         const struct san *name = &wish->names->v[i];
         json_open(&w, NULL);
         json_member_text(&w, "type", name->kind == SAN_IP ? SLICE("ip") : SLICE("dns"));
@@ -367,7 +373,7 @@ static bool answer_challenge(struct talk *t, const struct json *challenge,
                              struct err *e)
 {
     static const char *const OPEN[] = {"pending", "processing", NULL};
-    struct slice url, status;
+    struct slice url, status, payload = SLICE("{}");
     struct answer r;
 
     if (!need(challenge, "url", "challenge", &url, e) ||
@@ -377,7 +383,8 @@ static bool answer_challenge(struct talk *t, const struct json *challenge,
                                             SLICE_ARG(jwk_thumbprint(t->a, t->key->public_key)));
     if (!responder->begin(responder, proof, e))
         return false;
-    bool told = post_for_object(t, url, SLICE("{}"), &r, e) && settle(t, url, OPEN, &r, &status, e);
+    bool told = (!responder->answer || responder->answer(responder, t->a, proof, &payload, e)) &&
+                post_for_object(t, url, payload, &r, e) && settle(t, url, OPEN, &r, &status, e);
     responder->end(responder);
     if (!told)
         return false;
@@ -492,7 +499,7 @@ bool acme_client_order(struct acme_client *c, struct arena *a, const struct acme
 {
     struct talk t = {.c = c, .a = a};
 
-    if (!acme_names_check(wish->names, responder->challenge, e) ||
+    if ((!wish->device.n && !acme_names_check(wish->names, responder->challenge, e)) ||
         !private_key_generate(a, KEY_P256, 0, &t.key, e))
         return false;
     t.signer = signer_local(a, t.key, "account key");

@@ -20,6 +20,9 @@ struct acme_responder {
     const char *mode;      /* "standalone": for messages */
     bool (*begin)(struct acme_responder *, const struct acme_proof *, struct err *);
     void (*end)(struct acme_responder *);
+    /* What the challenge is answered with, a JSON object; NULL: {}. */
+    bool (*answer)(struct acme_responder *, struct arena *a, const struct acme_proof *,
+                   struct slice *json, struct err *);
 };
 /* All live in a; listen is "host:port", host may be empty.  clock, rng as in acme_client. */
 struct acme_responder *acme_respond_standalone(struct arena *a, const char *listen);
@@ -41,6 +44,7 @@ struct acme_client {
 struct acme_wish {
     struct slice directory;       /* URL */
     const struct sans *names;     /* DNS names and addresses: acme_names_check */
+    struct slice device;          /* instead of names: a permanent identifier */
     const struct slice *contacts; /* "mailto:…" */
     size_t n_contacts;
     struct instant not_before, not_after; /* INSTANT_ZERO_GO: the CA's choice */

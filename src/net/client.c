@@ -157,6 +157,16 @@ static void add_counted(struct digest_run *run, struct slice s)
     digest_add(run, s);
 }
 
+static void add_limits(struct digest_run *run, const struct tls_settings *s)
+{
+    const int versions[] = {s->min_version, s->max_version};
+
+    add_counted(run, SLICE("limits"));
+    add_counted(run, slice_of(versions, sizeof(versions)));
+    for (size_t i = 0; i < s->n_suites; i++)
+        add_counted(run, s->suites[i]);
+}
+
 /* A fresh call leaves nothing in its handle that could serve another: one key for all of them. */
 static void make_key(const struct http_call *call, const struct origin *o, uint8_t key[DIGEST_MAX])
 {
@@ -175,6 +185,8 @@ static void make_key(const struct http_call *call, const struct origin *o, uint8
     add_counted(&run, SLICE("identity"));
     for (size_t i = 0; call->identity && i < call->identity->n; i++)
         add_counted(&run, call->identity->chain[i]);
+    if (call->tls)
+        add_limits(&run, call->tls);
     digest_end(&run, key);
 }
 
@@ -352,6 +364,7 @@ static bool one_hop(struct client *c, const struct http_call *call, const struct
                          .deadline = d,
                          .trust = call->trust,
                          .identity = call->identity,
+                         .tls = call->tls,
                          .chain = call->n_peer_chain ? call->peer_chain : NULL,
                          .n_chain = call->n_peer_chain,
                          .host = o->name,

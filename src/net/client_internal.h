@@ -16,6 +16,7 @@ struct transfer {
     struct deadline deadline;
     const struct trust *trust;
     const struct identity *identity;
+    const struct tls_settings *tls; /* NULL: none */
     struct slice **chain; /* where the peer's goes; may be NULL */
     size_t *n_chain;
     const char *host, *port; /* for messages: the origin */

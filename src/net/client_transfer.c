@@ -37,6 +37,8 @@ static CURLcode set_context(CURL *curl UNUSED, void *ctx, void *arg)
 
     if (!tls_believe(ctx, t->trust, &t->local))
         return CURLE_SSL_CACERT_BADFILE;
+    if (t->tls && !tls_limit_client(ctx, t->tls, &t->local))
+        return CURLE_SSL_CIPHER;
     if (t->identity &&
         !tls_use_chain(ctx, t->identity->chain, t->identity->n, t->identity->key, &t->local))
         return CURLE_SSL_CERTPROBLEM;

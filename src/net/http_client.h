@@ -21,12 +21,16 @@ struct identity {
     const struct private_key *key;
 };
 
+struct tls_settings; /* net/tls.h */
 struct http_call {
     enum http_method method;
     struct slice url, body;
     struct http_fields fields;
     const struct trust *trust;       /* NULL: TRUST_SYSTEM */
     const struct identity *identity; /* NULL: none */
+    /* Versions and suites of a server of ours that hold for this call as well, though never less
+     * than TLS 1.2; NULL: the usual ones. */
+    const struct tls_settings *tls;
     size_t max_reply;                /* 0: 1 MiB */
     unsigned redirects;              /* how many may be followed (same scheme, https only) */
     bool no_proxy;

@@ -170,3 +170,13 @@ bool tls_context_new(const struct tls_settings *settings, const struct tls_crede
     *out = ctx;
     return true;
 }
+
+bool tls_limit_client(SSL_CTX *ctx, const struct tls_settings *s, struct err *e)
+{
+    struct tls_settings own = *s;
+    bool any = true;
+
+    own.min_version = s->min_version < 12 ? 12 : s->min_version;
+    own.max_version = s->max_version < 12 ? 13 : s->max_version;
+    return (!s->n_suites || set_suites(ctx, &own, &any, e)) && set_versions(ctx, &own, any, e);
+}

@@ -19,6 +19,8 @@ bool tls_use_chain(SSL_CTX *ctx, const struct slice *chain, size_t n, const stru
                    struct err *e) CHECKED;
 /* Makes the context (of a client) believe what `trust` says; not the name. */
 bool tls_believe(SSL_CTX *ctx, const struct trust *trust, struct err *e) CHECKED;
+/* Versions and suites of a server for a context of a client, but TLS 1.2 at least. */
+bool tls_limit_client(SSL_CTX *ctx, const struct tls_settings *s, struct err *e) CHECKED;
 /* The peer's chain, leaf first, as DER in a.  n 0: it gave none. */
 void tls_peer_certificates(const SSL *ssl, struct arena *a, struct slice **chain, size_t *n);
 

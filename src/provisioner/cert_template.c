@@ -10,8 +10,11 @@ static const struct template *parse(const struct cert_template *t, struct arena 
     const struct template_env *env = t->env;
     struct template_options *o = arena_alloc(a, sizeof(*o));
 
-    *o = (struct template_options){
-        .set = t->set, .allow = env->allow, .n_allow = env->n_allow, .clock = env->clock};
+    *o = (struct template_options){.set = t->set,
+                                   .allow = env->allow,
+                                   .n_allow = env->n_allow,
+                                   .hooks = env->hooks,
+                                   .clock = env->clock};
     return template_parse(a, "template", text, o, e);
 }
 

@@ -17,6 +17,7 @@ struct template_env {
     struct clock *clock;
     const char *const *allow; /* functions that authority.templateFunctions switches on */
     size_t n_allow;
+    const struct template_hooks *hooks; /* NULL: functions that need them stay off */
 };
 
 struct cert_template {

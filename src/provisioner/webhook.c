@@ -161,6 +161,7 @@ static bool make_url(struct maker *m)
     if (m->env) {
         o->allow = m->env->allow;
         o->n_allow = m->env->n_allow;
+        o->hooks = m->env->hooks;
         o->clock = m->env->clock;
     }
     if (text.n == 0)

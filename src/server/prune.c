@@ -37,17 +37,21 @@ static const struct json *record(struct page *p, struct slice value)
     return json_read(p->row, value, &JSON_RECORD, NULL, NULL);
 }
 
-/* 0: it does not say. */
+#define NO_TIME INT64_MIN
+
+/* NO_TIME: it does not say; Go writes the first second of the year 1 then. */
 static int64_t time_of(const struct json *object, const char *member)
 {
     struct instant at;
 
-    return rfc3339_read(json_text(json_get(object, member)), &at) && at.sec > 0 ? at.sec : 0;
+    if (!rfc3339_read(json_text(json_get(object, member)), &at) || at.sec <= INSTANT_ZERO_GO.sec)
+        return NO_TIME;
+    return at.sec;
 }
 
 static bool passed(const struct page *p, int64_t at, int64_t kept)
 {
-    return at > 0 && at < INT64_MAX - kept && at + kept < p->p->now;
+    return at != NO_TIME && at < INT64_MAX - kept && at + kept < p->p->now;
 }
 
 /* --- Rules ------------------------------------------------------------------------------------ */
@@ -82,7 +86,7 @@ static bool order_is_over(struct page *p, struct slice key UNUSED, struct slice 
 
     if (!slice_is(json_text(json_get(order, "status")), "valid"))
         return passed(p, expires, PENDING_KEPT);
-    return expires > 0 && passed(p, end > expires ? end : expires, ISSUED_KEPT);
+    return expires != NO_TIME && passed(p, end > expires ? end : expires, ISSUED_KEPT);
 }
 
 static bool authorization_is_over(struct page *p, struct slice key UNUSED, struct slice value)

@@ -3,6 +3,7 @@ killed, and the tables as another implementation would find them."""
 
 import base64
 import concurrent.futures
+import datetime
 import json
 import os
 import re
@@ -19,7 +20,9 @@ import pytest
 from acme_lab import Client, Names, Web, jws
 from conftest import SLOW, STEP_CA, Ca, free_port, make_csr
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from sql_servers import PASSWORD, Mariadb, Postgresql
 
 UNITS = Path(os.environ.get("NEWEL_UNITS") or Path(STEP_CA).parents[2]) / "tests/unit/store"
@@ -734,8 +737,143 @@ def test_there_is_no_inventory_and_that_is_said(server, make_ca, name):
     done = ca.run([STEP_CA, "db", "list", ca.config_path], ok=False)
     assert done.returncode != 0 and "inventory" in done.stderr, done.stderr
     assert PASSWORD not in done.stderr
+    assert "x509_certs" in ca.run([STEP_CA, "db", "stats", ca.config_path]).stdout
+    assert "sound" in ca.run([STEP_CA, "db", "check", ca.config_path]).stdout
 
 
+def db(ca, *words, ok=True):
+    done = ca.run([STEP_CA, "db", *words, "--config", ca.config_path], ok=ok)
+    assert PASSWORD not in done.stdout + done.stderr
+    return done.stdout
+
+
+def listed(ca, *filters):
+    return [row["serial"] for row in json.loads(db(ca, "list", "--format=json", *filters))]
+
+
+def test_an_inventory_where_it_is_asked_for(server, make_ca, name):
+    """Our tables beside the reference's, in step with them whoever of us issues."""
+    ca = use(make_ca(), server, name, inventory=True).start()
+    beside = use(make_ca(), server, name)  # does not ask for it, and finds it
+    beside.start()
+    first = serial_of(ca.sign(ca.token("a.test", sans=["a.test", "b.test"]),
+                              make_csr(("a.test", "b.test"))[1]))
+    second = serial_of(beside.sign(beside.token("ümlaut.test", sans=["x.test"]),
+                                   make_csr(("x.test",), common_name="ümlaut.test")[1]))
+    crt, key = ca.issue("c.test")
+    renewed = serial_of(ca.request("POST", "/renew", "", cert=crt, key=key))
+    third = str(x509.load_pem_x509_certificate(crt.read_bytes()).serial_number)
+    assert revoke(ca, first).status == 200
+    assert set(listed(ca)) == {first, second, third, renewed}
+    assert listed(ca, "--revoked") == [first]
+    assert listed(ca, "--san", "B.test") == [first] == listed(ca, "--san=dns:b.test")
+    assert set(listed(ca, "--active", "--provisioner=ops")) == {second, third, renewed}
+    assert set(listed(ca, "--expiring-in=2d")) == {second, third, renewed}
+    assert len(listed(ca, "--limit=2")) == 2 and listed(ca, "--since=2099-01-01") == []
+    assert listed(ca, "--ssh") == [] and len(listed(ca, "--x509")) == 4
+    shown = json.loads(db(ca, "show", renewed, "--format=json"))
+    assert shown["renewedFrom"] == third and shown["kind"] == "x509"
+    assert "a.test" in db(ca, "show", first) and "revoked" in db(ca, "show", first)
+    assert db(ca, "export", "--format=pem").count("BEGIN CERTIFICATE") == 4
+    assert len(db(ca, "export").splitlines()) == 5
+    assert "revoked" in db(ca, "stats")
+    assert "sound" in db(ca, "check")
+
+    # What the reference adds and takes is found; who renewed what is not forgotten.
+    server.sql(f"DELETE FROM newel_certificates WHERE serial='{second}'", name)
+    server.sql("UPDATE newel_certificates SET names='dns:wrong'", name)
+    server.sql(f"DELETE FROM x509_certs WHERE nkey='{first}'", name)
+    found = db(ca, "check", ok=False)
+    assert f"{second} is missing" in found and f"{third}: the inventory says" in found, found
+    assert f"serial number {first}, but" in found, found
+    assert "3 certificates" in db(ca, "reindex")
+    assert "sound" in db(ca, "check")
+    assert set(listed(ca)) == {second, third, renewed} and listed(ca, "--revoked") == []
+    assert json.loads(db(ca, "show", renewed, "--format=json"))["renewedFrom"] == third
+    assert "0 ended certificates" in db(ca, "prune", "--certificates=1d")
+
+
+def test_an_inventory_of_what_was_there_and_what_is_imported(server, make_ca, name):
+    ca = use(make_ca(), server, name).start()
+    serials = {serial_of(ca.sign()) for _ in range(3)}
+    ca.stop()
+    copy = use(make_ca(), server, name + "b", inventory=True)
+    db(copy, "import", "--from", f"{server.type}:{server.source(name)}")
+    assert set(listed(copy)) == serials == set(listed(copy, "--provisioner=ops"))
+    assert "sound" in db(copy, "check")
+    use(ca, server, name, inventory=True).start()
+    assert listed(ca) == []
+    assert "is missing in the inventory" in db(ca, "check", ok=False)
+    db(ca, "reindex")
+    assert set(listed(ca, "--provisioner=ops")) == serials
+    shown = json.loads(db(ca, "show", min(serials), "--format=json"))
+    assert shown["provisioner"]["id"].startswith("ops:"), shown
+
+
+def test_certificates_go_after_their_retention(server, make_ca, name):
+    """Without an inventory they are read for their ends; revocations stay."""
+    ca = use(make_ca(), server, name).start()
+    now = serial_of(ca.sign())
+    short = serial_of(ca.sign(notAfter="5m"))
+    assert revoke(ca, short).status == 200
+    ca.stop()
+    assert "0 ended certificates" in db(ca, "prune", "--certificates=0s")
+    assert keys(server, name, "x509_certs") == {now, short}
+    # As time passes: the stored copy is one that ended long ago.
+    old, key = make_old_certificate()
+    hexed = old.hex()
+    value = f"x'{hexed}'" if server.type == "mysql" else f"'\\x{hexed}'"
+    for table in ("x509_certs", "x509_certs_data", "revoked_x509_certs"):
+        text = value if table == "x509_certs" else "'{}'"
+        server.sql(f"INSERT INTO {table} VALUES('{key}', {text})", name)
+    assert "0 ended certificates" in db(ca, "prune", "--certificates=36500d")
+    assert "1 ended certificates" in db(ca, "prune", "--certificates=30d")
+    assert keys(server, name, "x509_certs") == {now, short}
+    assert key not in keys(server, name, "x509_certs_data")
+    assert key in keys(server, name, "revoked_x509_certs")
+
+
+def make_old_certificate():
+    """DER of a certificate of the year 2001, and its serial number."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "old.test")])
+    old = (x509.CertificateBuilder().subject_name(subject).issuer_name(subject)
+           .public_key(key.public_key()).serial_number(4711)
+           .not_valid_before(datetime.datetime(2001, 1, 1))
+           .not_valid_after(datetime.datetime(2001, 1, 2)).sign(key, hashes.SHA256()))
+    return old.public_bytes(serialization.Encoding.DER), "4711"
+
+
+def test_used_tokens_of_ours_have_an_end(server, make_ca, name):
+    ca = use(make_ca(), server, name).start()
+    assert ca.sign().status == 201
+    [[value]] = server.rows(f"SELECT {server.text('nvalue')} FROM used_ott", name)
+    assert re.fullmatch(r"used until \d+", value)
+    server.sql("UPDATE used_ott SET nvalue='used until 1000'", name)
+    db(ca, "prune")
+    assert keys(server, name, "used_ott") == set()
+
+
+def test_how_many_connections(server, make_ca, name):
+    ca = use(make_ca(), server, name, maxOpenConns=2, maxIdleConns=1, connMaxLifetime="1s").start()
+    token = ca.token()
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        got = list(pool.map(lambda _: ca.sign().status, range(24)))
+        same = list(pool.map(lambda _: ca.sign(token).status, range(8)))
+    assert got == [201] * 24 and sorted(same) == [201] + [401] * 7
+    count = ("SELECT COUNT(*) FROM information_schema.processlist WHERE user='step' AND "
+             f"db='{name}'" if server.type == "mysql" else
+             f"SELECT COUNT(*) FROM pg_stat_activity WHERE datname='{name}' AND "
+             "application_name='step-ca'")
+    [[connections]] = server.rows(count, "mysql" if server.type == "mysql" else "postgres")
+    assert int(connections) <= 2
+    ca.stop()
+    for member, value, word in (("maxOpenConns", -1, "maxOpenConns"),
+                                ("maxIdleConns", 5000, "maxIdleConns"),
+                                ("connMaxLifetime", "-1s", "connMaxLifetime"),
+                                ("retention", "-1h", "retention")):
+        use(ca, server, name, **{member: value})
+        start_fails(ca, "db." + word)
 
 
 def test_commands_beside_the_service(server, make_ca, name):

@@ -10,9 +10,9 @@
  * makes every sync last that much longer, for disks whose cache answers before anything is durable.
  */
 #include <pthread.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -40,45 +40,26 @@ struct run {
     pthread_cond_t done;
 };
 
-/* --- Syncs that last: the usual file system of SQLite with one function of its files changed ----
+/* --- Syncs that last: SQLite's library finds these before the system's ---------------------------
  */
 
 static unsigned sync_us;
-static int (*usual_sync)(sqlite3_file *, int);
-static int (*usual_open)(sqlite3_vfs *, const char *, sqlite3_file *, int, int *);
-static sqlite3_io_methods methods;
 
-static int slow_sync(sqlite3_file *f, int flags)
+static int slow_sync(int fd, long call)
 {
-    usleep(sync_us);
-    return usual_sync(f, flags);
+    if (sync_us)
+        usleep(sync_us);
+    return (int)syscall(call, fd);
 }
 
-static int slow_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int flags, int *out)
+int fdatasync(int fd)
 {
-    int code = usual_open(vfs, name, f, flags, out);
-
-    if (code != SQLITE_OK || !f->pMethods || f->pMethods->iVersion < 3)
-        return code;
-    if (!usual_sync) {
-        methods = *f->pMethods;
-        usual_sync = methods.xSync;
-        methods.xSync = slow_sync;
-    }
-    f->pMethods = &methods;
-    return code;
+    return slow_sync(fd, SYS_fdatasync);
 }
 
-static void slow_down(void)
+int fsync(int fd)
 {
-    static sqlite3_vfs vfs;
-
-    sqlite3_initialize();
-    vfs = *sqlite3_vfs_find(NULL);
-    usual_open = vfs.xOpen;
-    vfs.zName = "slow";
-    vfs.xOpen = slow_open;
-    sqlite3_vfs_register(&vfs, 1);
+    return slow_sync(fd, SYS_fsync);
 }
 
 /* --- The measurement ----------------------------------------------------------------------- */
@@ -206,8 +187,6 @@ int main(int argc, char **argv)
     }
     snprintf(path, sizeof(path), "%s/bench.sqlite", dir);
     sync_us = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : 0;
-    if (sync_us)
-        slow_down();
     struct store *s = store_sqlite_open(path, &CLOCK_SYSTEM, &e);
     if (!s) {
         fprintf(stderr, "%s\n", e.text);

@@ -319,7 +319,7 @@ static void provisioner_is_chosen_by_flag_or_question(void **state)
     assert_int_equal(RUN(&ENV, "ca", "token", "foo", "--provisioner", "acme", PASS), 1);
     assert_says(said.err, "does not support token flows");
     assert_int_equal(RUN(&ENV, "ca", "token", "foo", "--provisioner", "idp", PASS), 1);
-    assert_says(said.err, "provisioner 'idp' is of type OIDC");
+    assert_says(said.err, "provisioner 'idp' has no configurationEndpoint");
     ENV.terminal = terminal_script(CA.arena, ANSWERS);
     assert_int_equal(RUN(&ENV, "ca", "certificate", "foo", at("c"), at("k"), PASS), 1);
     assert_says(said.err, "/acme/acme/directory: status 404");

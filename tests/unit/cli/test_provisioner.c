@@ -413,7 +413,7 @@ static void a_broken_file_is_refused_with_its_place(void **state)
     assert_int_equal(EDIT("add", "x", "--type", "ACME"), 1);
     assert_non_null(strstr(said.err, "ca.json:3:12: "));
     scratch_put("config/ca.json", "{\"root\":\"r\",\"crt\":\"c\",\"key\":\"k\",\"address\":\":1\","
-                                  "\n\"ssh\":{\"hostKey\":\"x\"}}");
+                                  "\n\"kms\":{\"type\":\"pkcs11\"}}");
     assert_int_equal(EDIT("add", "x", "--type", "ACME"), 1);
     assert_non_null(strstr(said.err, "ca.json:2:"));
 }

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "base/file.h"
 #include "ssh/krl.h"
 
 static const uint64_t SERIALS[] = {1,         2, 3, 4, 9, 100, 101, 5000000000u, UINT64_MAX - 1,
@@ -92,12 +93,66 @@ static void serials_out_of_order_are_not_written(void **state)
     }
 }
 
+/* With lists, ranges, a bitmap, a key id and a whole key. */
+static void a_list_of_openssh_is_read(void **state)
+{
+    static const struct {
+        uint64_t serial;
+        bool revoked;
+    } CASES[] = {{1, true},     {2, false},    {4, false},    {5, true},         {900, true},
+                 {901, false},  {1999, false}, {2000, true},  {2001, false},     {2002, true},
+                 {2003, false}, {2004, true},  {2005, true},  {2006, false},     {2007, true},
+                 {2008, false}, {2009, true},  {2010, false}, {UINT64_MAX, true}};
+    struct state *s = *state;
+    struct ssh_line line;
+    struct ssh_krl_read *k;
+    struct slice text;
+    struct err e = {0};
+
+    assert_true(file_read(s->a, FIXTURES "ed25519.pub", false, 1u << 16, &text, NULL));
+    assert_true(ssh_line_read(s->a, text, &line, NULL));
+    assert_true(file_read(s->a, FIXTURES "ca.krl", false, 1u << 16, &text, NULL));
+    if (!ssh_krl_read(s->a, text, &k, &e))
+        fail_msg("%s", e.text);
+    assert_int_equal(ssh_krl_version(k), 13);
+    for (size_t i = 0; i < COUNT_OF(CASES); i++) {
+        if (ssh_krl_has(k, line.blob, CASES[i].serial) != CASES[i].revoked)
+            fail_msg("%llu", (unsigned long long)CASES[i].serial);
+        assert_false(ssh_krl_has(k, s->cas[0].blob, CASES[i].serial));
+    }
+}
+
+static void the_shortest_form_is_chosen(void **state)
+{
+    struct state *s = *state;
+    size_t header = 8 + 4 + 8 + 8 + 8 + 4 + 4 + 4;
+
+    /* 1-4 as a range, 9, 100, 101, 5000000000 and the last two as a list */
+    size_t sections = (1 + 4 + 16) + (1 + 4 + 6 * 8);
+    assert_int_equal(s->krl.n, header + 1 + 4 + 4 + s->cas[0].blob.n + 4 + sections);
+}
+
+static void without_revocations_there_are_no_sections(void **state)
+{
+    struct state *s = *state;
+    struct ssh_krl krl = {.version = 1, .comment = SLICE(""), .cas = s->cas, .n_cas = 2};
+    struct buf b = buf_new(s->a, 1u << 10);
+    struct ssh_krl_read *k;
+
+    assert_true(ssh_krl_write(&krl, &b, NULL));
+    assert_true(ssh_krl_read(s->a, buf_slice(&b), &k, NULL));
+    assert_false(ssh_krl_has(k, s->cas[0].blob, 1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_revoked_is_found, setup, teardown),
         cmocka_unit_test_setup_teardown(a_list_without_end_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(serials_out_of_order_are_not_written, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_list_of_openssh_is_read, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_shortest_form_is_chosen, setup, teardown),
+        cmocka_unit_test_setup_teardown(without_revocations_there_are_no_sections, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
