@@ -275,14 +275,18 @@ def fresh(name):
 
 
 def commits(state, options):
-    """As this disk is, and as it were if a sync lasted two milliseconds."""
-    del options
+    """As this disk is, and as it were if a sync lasted two milliseconds: the middle of some runs."""
     result = {"date": today()}
     for name, sync in (("as it is", 0), ("2 ms", 2000)):
-        text = run(BUILD / "tests/bench/store/bench_store", 20000, fresh("commits"), sync)
-        rates = {m[0]: float(m[1]) for m in re.findall(r"(\d+) under way: +(\d+) durable", text)}
-        result[name] = {"64": rates["64"], "1": rates["1"], "ratio": rates["64"] / rates["1"]}
-        say(f"commits, sync {name}: {rates['64']:.0f}/s against {rates['1']:.0f}/s")
+        runs = []
+        for _ in range(options.repeat):
+            text = run(BUILD / "tests/bench/store/bench_store", 20000, fresh("commits"), sync)
+            rates = {m[0]: float(m[1])
+                     for m in re.findall(r"(\d+) under way: +(\d+) durable", text)}
+            runs.append((rates["64"] / rates["1"], rates["64"], rates["1"]))
+        ratio, many, one = sorted(runs)[len(runs) // 2]
+        result[name] = {"64": many, "1": one, "ratio": ratio}
+        say(f"commits, sync {name}: {many:.0f}/s against {one:.0f}/s")
     state["commits"] = result
     need(result["2 ms"]["ratio"] >= 20, f"the ratio is {result['2 ms']['ratio']:.1f}")
 
@@ -502,7 +506,8 @@ def main():
     parser.add_argument("--server-rounds", type=int, default=50, help="kills on each SQL server")
     parser.add_argument("--certificates", type=int, default=10_000_000)
     parser.add_argument("--records", type=int, default=1_000_000, help="of the import")
-    parser.add_argument("--repeat", type=int, default=3, help="measurements of signing")
+    parser.add_argument("--repeat", type=int, default=5,
+                        help="measurements of signing and of commits; the middle one counts")
     parser.add_argument("--keep", action="store_true", help="keep the large database")
     options = parser.parse_args()
     parts = options.only.split(",")

@@ -329,12 +329,19 @@ static bool check_authority(const struct checker *k)
     return true;
 }
 
+static void note_policy(void *arg, const char *text)
+{
+    warn(arg, "authority.policy", text);
+}
+
 static bool check_policy(const struct checker *k)
 {
     struct policy_set policies;
 
-    if (config_policies_read(k->a, k->c, &policies, k->e))
+    if (config_policies_read(k->a, k->c, &policies, k->e)) {
+        policy_notes(k->a, k->c->authority.policy, "", note_policy, (void *)(uintptr_t)k);
         return true;
+    }
     return err_wrap(k->e, "%s", config_where(k->a, k->c, "authority.policy"));
 }
 
@@ -389,7 +396,7 @@ bool config_validate(struct arena *a, const struct config *c, config_warn_fn *wa
            (c->metrics_address.n == 0 ||
             check_address(&k, "metricsAddress", c->metrics_address, false)) &&
            check_tls(&k) && check_kms(&k) && check_authority_type(&k) && check_later(&k) &&
-           check_crl(&k) && check_db(&k) &&
-           config_ssh_validate(a, c, e) && check_authority(&k) && check_policy(&k) &&
-           check_template_functions(&k) && check_logger(&k) && check_monitoring(&k);
+           check_crl(&k) && check_db(&k) && config_ssh_validate(a, c, e) && check_authority(&k) &&
+           check_policy(&k) && check_template_functions(&k) && check_logger(&k) &&
+           check_monitoring(&k);
 }

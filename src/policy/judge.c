@@ -3,6 +3,7 @@
  * something must allow this name too.
  */
 #include "base/uri.h"
+#include "crypto/der.h"
 #include "policy/internal.h"
 #include "x509/idna.h"
 
@@ -198,6 +199,42 @@ static bool check_common_name(struct arena *a, const struct policy *p, struct sl
     return not_allowed(e, POLICY_CN, cn);
 }
 
+/* --- Names that no rule has a kind for ------------------------------------------------------- */
+
+static const uint8_t UPN[] = {0x2b, 0x06, 0x01, 0x04, 0x01, 0x82, 0x37, 0x14, 0x02, 0x03};
+static const uint8_t DEVICE[][8] = {
+    {0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x08, 0x03},  /* RFC 4043 */
+    {0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x08, 0x04}}; /* RFC 4108 */
+
+/* [0] { type-id, [0] value } */
+static bool read_other(struct slice name, struct slice *type, struct der *value)
+{
+    struct der d = der_reader(name), in;
+
+    return der_enter(&d, DER_CONTEXT_CONSTRUCTED(0), &in) && der_take_oid(&in, type) &&
+           der_enter(&in, DER_CONTEXT_CONSTRUCTED(0), value);
+}
+
+static bool check_other(struct arena *a, const struct policy *p, const struct san *name,
+                        struct err *e)
+{
+    static const char *const KINDS[SAN_KINDS] = {
+        [SAN_OTHER] = "other", [SAN_DIRECTORY] = "directory", [SAN_RID] = "registered"};
+    struct slice type, text;
+    struct der value;
+
+    if (name->kind == SAN_OTHER && read_other(name->text, &type, &value)) {
+        for (size_t i = 0; i < COUNT_OF(DEVICE); i++)
+            if (slice_eq(type, slice_of(DEVICE[i], sizeof(DEVICE[i]))))
+                return true;
+        if (slice_eq(type, slice_of(UPN, sizeof(UPN))) && der_take_string(&value, a, &text))
+            return policy_check_name(a, p, POLICY_EMAIL, text, e);
+    }
+    return !p->any_allow ||
+           err_set(e, ERR_FORBIDDEN, "a name of the kind \"%s name\" is not allowed by policy",
+                   KINDS[name->kind]);
+}
+
 bool policy_check_x509(struct arena *a, const struct policy *p, const struct sans *names,
                        struct slice common_name, struct err *e)
 {
@@ -215,6 +252,9 @@ bool policy_check_x509(struct arena *a, const struct policy *p, const struct san
                 return false;
         }
     }
+    for (size_t i = 0; i < names->n; i++)
+        if (names->v[i].kind > SAN_URI && !check_other(a, p, &names->v[i], e))
+            return false;
     return check_common_name(a, p, common_name, e);
 }
 

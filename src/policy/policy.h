@@ -36,8 +36,16 @@ struct policy_set {
 bool policy_set_read(struct arena *a, const struct json *v, const char *path,
                      struct policy_set *out, struct err *e) CHECKED;
 
+/* Tells, one note at a time, what is not wrong but perhaps not meant: members that nobody knows,
+ * settings without effect.  v as for policy_set_read, which has accepted it. */
+typedef void policy_note_fn(void *arg, const char *text);
+void policy_notes(struct arena *a, const struct json *v, const char *path, policy_note_fn *note,
+                  void *arg);
+
 /* Every name, then the common name (X.509 only; empty: skipped).  ERR_FORBIDDEN names what is not
- * allowed.  policy NULL: everything is allowed. */
+ * allowed.  A user principal name counts as an email address; other kinds that no rule can name
+ * are not allowed where any rule allows something, but those of devices are not judged.  policy
+ * NULL: everything is allowed. */
 bool policy_check_x509(struct arena *a, const struct policy *p, const struct sans *names,
                        struct slice common_name, struct err *e) CHECKED;
 /* Principals of an SSH certificate; p of POLICY_SSH_USER or POLICY_SSH_HOST. */

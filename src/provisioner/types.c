@@ -83,6 +83,19 @@ static bool make_templates(struct provisioner *p, struct arena *a, const struct 
                   make_template(p, a, "ssh", TEMPLATE_SSH, o->ssh, env, &p->ssh, e));
 }
 
+struct noted {
+    struct provisioner *p;
+    struct arena *a;
+};
+
+static void note_policy(void *arg, const char *text)
+{
+    struct noted *n = arg;
+    const char *before = n->p->warning;
+
+    n->p->warning = arena_printf(n->a, "%s%s%s", before ? before : "", before ? "; " : "", text);
+}
+
 static bool make_webhooks(struct provisioner *p, struct arena *a, const struct options_config *o,
                           const struct template_env *env, struct err *e)
 {
@@ -144,6 +157,10 @@ bool provisioner_make(struct arena *a, const struct json *config, const char *pa
     if (p->type->served && !policy_set_read(a, common.options ? common.options->policy : NULL,
                                             "options.policy", &p->policies, e))
         return err_wrap(e, "%s", path);
+    if (p->type->served && common.options) {
+        struct noted noted = {p, a};
+        policy_notes(a, common.options->policy, "options.policy", note_policy, &noted);
+    }
 
     bool ready = p->type->init(p, a, env, &fatal, &why);
     if (!ready && fatal) {

@@ -370,7 +370,7 @@ def test_request_ids(ca):
 
 
 def test_unknown_paths_and_methods(ca):
-    for path in ("/nope", "/health/", "/Health", "/1.0", "/1.0/1.0/health", "/ssh/roots"):
+    for path in ("/nope", "/health/", "/Health", "/1.0", "/1.0/1.0/health", "/ssh/nope"):
         reply = ca.request("GET", path)
         assert (reply.status, reply.body) == (404, b"404 page not found\n")
         assert reply.headers["Content-Type"] == "text/plain; charset=utf-8"

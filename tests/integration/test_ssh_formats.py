@@ -8,11 +8,10 @@ import struct
 import time
 
 import pytest
-from conftest import PASSWORD
+from conftest import PASSWORD, pem_of
 from machine import Machine, execute
 from test_reference_client import reference  # noqa: F401 (a fixture)
 from test_ssh_api import SshCa, authorities, b64, subjects, text
-from conftest import pem_of
 
 ZONES = ["UTC", "America/New_York", "Asia/Kolkata"]
 CERTS = {  # name: arguments of ssh-keygen

@@ -436,7 +436,7 @@ def test_broken_provisioners_are_listed_as_disabled_and_refuse(make_ca):
         good = config["authority"]["provisioners"]
         broken = dict(good[0], name="broken", claims={"maxTLSCertDuration": "1m"})
         config["authority"]["provisioners"] = [
-            broken, *good, {"type": "SSHPOP", "name": "pop"},
+            broken, *good, {"type": "SCEP", "name": "scep"},
             {"type": "oidc", "name": "people", "clientID": "id", "clientSecret": "s",
              "configurationEndpoint": "https://idp.invalid/"},
             {"type": "X5C", "name": "partner", "roots": ""}]
@@ -444,7 +444,7 @@ def test_broken_provisioners_are_listed_as_disabled_and_refuse(make_ca):
     ca._provisioner_key = key
     ca.start()
     listed = ca.request("GET", "/provisioners").json()["provisioners"]
-    assert [p["name"] for p in listed] == ["broken", "ops", "pop", "people", "partner"]
+    assert [p["name"] for p in listed] == ["broken", "ops", "scep", "people", "partner"]
     for p in listed:
         assert (p.get("state") == "Uninitialized") == (p["name"] != "ops"), p
         assert bool(p.get("stateReason")) == (p["name"] != "ops")

@@ -287,6 +287,46 @@ static void keeps_connections(void **state)
     assert_true(after <= before);
 }
 
+/* However many there are: none is kept, and none of another call is used. */
+static void fresh_calls_leave_no_connection(void **state)
+{
+    struct http_call call = {.url = url("https", TLS, "/hello"), .trust = &TRUST, .fresh = true};
+    struct http_call kept = {.url = call.url, .trust = &TRUST};
+    struct http_reply reply;
+    unsigned before, after;
+
+    (void)state;
+    must_call(&kept, &reply);
+    http_server_counts(S, &before, NULL);
+    for (int i = 0; i < 250; i++) { /* more than a handle serves */
+        must_call(&call, &reply);
+        assert_int_equal(reply.status, 200);
+    }
+    for (int i = 0; i < 1000; i++) {
+        http_server_counts(S, &after, NULL);
+        if (after <= before)
+            return;
+        usleep(10000);
+    }
+    fail_msg("%u connections stay, %u were there", after, before);
+}
+
+/* What one call believes is not what the next one believes. */
+static void fresh_calls_share_no_trust(void **state)
+{
+    struct trust anybody = {.kind = TRUST_ANYBODY};
+    struct http_call call = {.url = url("https", TLS, "/hello"), .trust = &anybody, .fresh = true};
+    struct trust stranger = {TRUST_ANCHORS, OTHER, 1};
+    struct http_reply reply;
+
+    (void)state;
+    must_call(&call, &reply);
+    call.trust = &stranger;
+    must_fail(&call, ERR_UNAVAILABLE, "certificate");
+    call.trust = &TRUST;
+    must_call(&call, &reply);
+}
+
 static void an_error_status_is_a_reply(void **state)
 {
     struct http_call call = {
@@ -576,6 +616,8 @@ int main(void)
         cmocka_unit_test(gives_the_peers_chain),
         cmocka_unit_test(shows_its_identity),
         cmocka_unit_test(keeps_connections),
+        cmocka_unit_test(fresh_calls_leave_no_connection),
+        cmocka_unit_test(fresh_calls_share_no_trust),
         cmocka_unit_test(an_error_status_is_a_reply),
         cmocka_unit_test(bounds_replies),
         cmocka_unit_test(refused_ports_are_named),

@@ -30,7 +30,7 @@ static struct {
     int udp, tcp, stop[2];
     pthread_t thread;
     char address[32];
-    atomic_uint asked, asked_tcp;
+    atomic_uint asked, asked_tcp, port; /* port: that of the last question */
 } SERVER;
 
 struct question {
@@ -175,6 +175,7 @@ static void serve_udp(void)
     struct buf out = buf_new(NULL, 65535);
     ssize_t n = recvfrom(SERVER.udp, in, sizeof(in), 0, (struct sockaddr *)&from, &n_from);
 
+    atomic_store(&SERVER.port, ntohs(from.sin_port));
     if (n > 0 && reply_to(in, (size_t)n, false, &out))
         (void)sendto(SERVER.udp, out.p, out.n, 0, (struct sockaddr *)&from, n_from);
     buf_free(&out);
@@ -330,6 +331,43 @@ static void addresses_are_found(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(CASES); i++)
         assert_string_equal(addresses_of(CASES[i].name), CASES[i].found);
+}
+
+/* Who wants to answer in the server's place has to guess the port, each time anew. */
+static void each_question_comes_from_a_port_of_its_own(void **state)
+{
+    struct resolver *r = make();
+    unsigned ports[20], distinct = 0;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(ports); i++) {
+        struct text_list list;
+        bool seen = false;
+        assert_true(r->txt(r, SLICE("split.test."), A, &list, soon(), NULL));
+        assert_int_equal(list.n, 3);
+        ports[i] = atomic_load(&SERVER.port);
+        for (size_t k = 0; k < i; k++)
+            seen |= ports[k] == ports[i];
+        distinct += !seen;
+    }
+    assert_true(distinct >= 15); /* the system may choose one twice */
+    resolver_free(r);
+}
+
+static void failures_leave_the_resolver_usable(void **state)
+{
+    struct resolver *r = make();
+    struct text_list list;
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        assert_true(r->txt(r, SLICE("split.test."), A, &list, soon(), NULL));
+        assert_false(r->txt(r, SLICE("missing.test."), A, &list, soon(), NULL));
+        assert_false(r->txt(r, SLICE("silent.test."), A, &list,
+                            deadline_in(&CLOCK_SYSTEM, 50 * NS_PER_MS), NULL));
+    }
+    assert_true(r->txt(r, SLICE("split.test."), A, &list, soon(), NULL));
+    resolver_free(r);
 }
 
 static void this_machine_is_not_asked_for(void **state)
@@ -557,6 +595,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_are_found),
+        cmocka_unit_test(each_question_comes_from_a_port_of_its_own),
+        cmocka_unit_test(failures_leave_the_resolver_usable),
         cmocka_unit_test(this_machine_is_not_asked_for),
         cmocka_unit_test(the_hosts_file_holds),
         cmocka_unit_test(absence_and_trouble_differ),
