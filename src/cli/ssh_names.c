@@ -1,6 +1,6 @@
 /*
  * Names out of a key id: "Joe.Doe@example.com" is the account joedoe, and people who know
- * "Joe.Doe" or the whole address mean the same one (docs/reference/ssh.md "Principals").
+ * "Joe.Doe" or the whole address mean the same one (docs/reference/ssh-client.md "Principals").
  */
 #include "cli/ssh_common.h"
 

@@ -86,9 +86,9 @@ static const struct flag REKEY_FLAGS[] = {
     {"no-password", FLAG_BOOL, NULL,
      "Write the private key without encryption. Requires --insecure.", NULL, FLAG_NO_DEFAULTS},
     {0}};
-static const struct flag *const REKEY_SETS[] = {REKEY_FLAGS,    FLAGS_KEY, FLAGS_PROVISIONER,
-                                                FLAGS_OFFLINE,  FLAGS_CA,  FLAGS_FORCE,
-                                                FLAGS_INSECURE, NULL};
+static const struct flag *const REKEY_SETS[] = {REKEY_FLAGS,  FLAGS_KEY,      FLAGS_PROVISIONER,
+                                                FLAGS_SSHPOP, FLAGS_OFFLINE,  FLAGS_CA,
+                                                FLAGS_FORCE,  FLAGS_INSECURE, NULL};
 static const struct flag_rule REKEY_RULES[] = {
     {RULE_INSECURE, "no-password", NULL}, {RULE_EXCLUDES, "no-password", "password-file"}, {0}};
 

@@ -59,8 +59,8 @@ static const struct flag RENEW_FLAGS[] = {
     {"out,output-file", FLAG_FILE, "<file>",
      "Write the new certificate to <file> instead of <ssh-cert>.", NULL, 0},
     {0}};
-static const struct flag *const RENEW_SETS[] = {RENEW_FLAGS, FLAGS_PROVISIONER, FLAGS_OFFLINE,
-                                                FLAGS_CA,    FLAGS_FORCE,       NULL};
+static const struct flag *const RENEW_SETS[] = {
+    RENEW_FLAGS, FLAGS_PROVISIONER, FLAGS_SSHPOP, FLAGS_OFFLINE, FLAGS_CA, FLAGS_FORCE, NULL};
 
 const struct command CMD_SSH_RENEW = {
     .name = "renew",

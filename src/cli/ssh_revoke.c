@@ -79,7 +79,7 @@ static bool revoke(struct revoking *r)
                                 .subject = r->wish.serial,
                                 .held = r->by_certificate ? &r->held : NULL};
 
-    if (!ssh_desk_open(r->inv, "password-file", d) ||
+    if (!ca_cmd_template_data(r->inv, &order.user) || !ssh_desk_open(r->inv, "password-file", d) ||
         !(token ? take_token(r, token) : ssh_desk_token(d, &order, &r->wish.ott)))
         return false;
     ssh_desk_note(d);
@@ -109,7 +109,8 @@ static const struct flag REVOKE_FLAGS[] = {
      NULL, 0},
     {0}};
 static const struct flag *const REVOKE_SETS[] = {
-    REVOKE_FLAGS, FLAGS_SSHPOP, FLAGS_PROVISIONER, FLAGS_LOGIN, FLAGS_OFFLINE, FLAGS_CA, NULL};
+    REVOKE_FLAGS,   FLAGS_SSHPOP,  FLAGS_PROVISIONER, FLAGS_LOGIN,
+    FLAGS_TEMPLATE, FLAGS_OFFLINE, FLAGS_CA,          NULL};
 static const struct flag_rule REVOKE_RULES[] = {
     RULES_SSHPOP,
     {RULE_EXCLUDES, "token", "sshpop-cert"},

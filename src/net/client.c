@@ -167,18 +167,15 @@ static void add_limits(struct digest_run *run, const struct tls_settings *s)
         add_counted(run, s->suites[i]);
 }
 
-/* A fresh call leaves nothing in its handle that could serve another: one key for all of them. */
+/* A fresh call leaves no connection in its handle, so where it went does not matter. */
 static void make_key(const struct http_call *call, const struct origin *o, uint8_t key[DIGEST_MAX])
 {
-    memset(key, 0, DIGEST_MAX);
-    if (call->fresh)
-        return;
     struct digest_run run = digest_begin(DIGEST_SHA256);
     const char *texts[] = {o->scheme, o->host, o->port, o->proxy, o->no_proxy};
     int kind = call->trust ? (int)call->trust->kind : TRUST_SYSTEM;
 
     for (size_t i = 0; i < COUNT_OF(texts); i++)
-        add_counted(&run, slice_text(texts[i]));
+        add_counted(&run, call->fresh ? SLICE("") : slice_text(texts[i]));
     add_counted(&run, slice_of(&kind, sizeof(kind)));
     for (size_t i = 0; call->trust && i < call->trust->n; i++)
         add_counted(&run, call->trust->anchors[i]);
@@ -187,6 +184,7 @@ static void make_key(const struct http_call *call, const struct origin *o, uint8
         add_counted(&run, call->identity->chain[i]);
     if (call->tls)
         add_limits(&run, call->tls);
+    memset(key, 0, DIGEST_MAX);
     digest_end(&run, key);
 }
 

@@ -96,6 +96,8 @@ void transfer_set(struct transfer *t)
     curl_easy_setopt(c, CURLOPT_SSL_SESSIONID_CACHE, 0L);
     curl_easy_setopt(c, CURLOPT_CAINFO, NULL);
     curl_easy_setopt(c, CURLOPT_CAPATH, NULL);
+    /* Or curl would keep the store of anchors, with ours in it, for the next connection. */
+    curl_easy_setopt(c, CURLOPT_CA_CACHE_TIMEOUT, 0L);
     curl_easy_setopt(c, CURLOPT_SSL_CTX_FUNCTION, set_context);
     curl_easy_setopt(c, CURLOPT_SSL_CTX_DATA, t);
 }

@@ -76,7 +76,8 @@ static void note_engine(const struct noting *n, const struct json *v, enum polic
     unknown_members(n, deny, arena_printf(n->a, "%s.deny", path), KINDS);
     if (count_rules(allow) + count_rules(deny) == 0)
         say(n, path, "it has no rule: every name is allowed");
-    else if (wildcards && wildcards->truth && count_rules(allow) && !allows_a_wildcard(allow))
+    else if (use == POLICY_X509 && wildcards && wildcards->truth && count_rules(allow) &&
+             !allows_a_wildcard(allow))
         say(n, path, "allowWildcardNames has no effect: no rule of allow.dns begins with \"*.\"");
 }
 

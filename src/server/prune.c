@@ -202,11 +202,36 @@ static void next_stage(struct pruning *p)
     go_on_behind(p, SLICE_NONE);
 }
 
+static bool stop_at_once(struct slice key UNUSED, struct slice value UNUSED, void *arg)
+{
+    bool *any = arg;
+
+    *any = true;
+    return false;
+}
+
+/* A table of ours that nobody made yet, in a database that is only looked after, has no rows. */
+static bool has_rows(struct pruning *p, enum table t, bool *any, struct err *e)
+{
+    const struct store_ops *ops = p->store->ops;
+
+    *any = !ops->scan_named || p->after.n > 0;
+    return *any || ops->scan_named(p->store, slice_text(table_name(t)), SLICE_NONE, 1, stop_at_once,
+                                   any, DEADLINE_NONE, e);
+}
+
 static bool run_page(struct page *page, struct err *e)
 {
     struct pruning *p = page->p;
     const struct stage *stage = &STAGES[p->stage];
+    bool any;
 
+    if (!has_rows(p, stage->t, &any, e))
+        return false;
+    if (!any) {
+        next_stage(p);
+        return true;
+    }
     page->rule = stage->rule;
     page->batch.arena = page->a;
     if (!p->store->ops->scan(p->store, stage->t, p->after, PAGE, look_at, page, DEADLINE_NONE, e))

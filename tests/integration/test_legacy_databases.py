@@ -15,8 +15,9 @@ import time
 
 import pytest
 
-from acme_lab import certificates
-from conftest import ROOT, STEP_CA
+from acme_lab import Client, Names, Web, certificates
+from conftest import ROOT, STEP_CA, b64url, pem_of
+from cryptography.hazmat.primitives import serialization
 
 SAMPLES = ROOT / "tests/fixtures/legacy-db"
 NAMES = sorted(p.name[:-7] for p in SAMPLES.glob("*.tar.gz"))
@@ -316,6 +317,38 @@ def test_renewals_revocations_and_tokens_survive_the_switch(make_ca, tmp_path):
     assert {c["provisioner"]["name"] for c in listed} == {"ops"}
 
 
+def test_acme_accounts_survive_the_switch(make_ca, tmp_path):
+    """The account, what it was issued and what it has begun, from a database in Badger's format."""
+    names, web = Names(), Web()
+    args = ("--insecure", "--acme-http-port", str(web.port), "--resolver", names.address)
+    try:
+        ca = make_ca("--acme").start(*args)
+        client = Client(ca)
+        leaf, key = client.certificate(web, "before.test")
+        begun = client.order("begun.test")
+        assert ca.stop() == 0
+        tables = json.loads(db("dump", "--config", ca.config_path).stdout)["tables"]
+        write_badger(tmp_path / "old", tables)
+        serve_on(ca, "badger", tmp_path / "old")
+        ca.start(*args)
+        again = Client(ca, key=client.key)
+        assert again.kid == client.kid
+        begun.client = again
+        begun.prove(web)
+        assert begun.finish()[0].serial_number != leaf.serial_number
+        assert again.certificate(web, "after.test")[0].serial_number != leaf.serial_number
+        der = b64url(leaf.public_bytes(serialization.Encoding.DER))
+        assert again.post("/revoke-cert", {"certificate": der}).status == 200
+        (tmp_path / "crt").write_text(pem_of(leaf))
+        (tmp_path / "key").write_text(pem_of(key))
+        (tmp_path / "key").chmod(0o600)
+        renewal = ca.request("POST", "/renew", "", cert=tmp_path / "crt", key=tmp_path / "key")
+        assert renewal.status == 401
+    finally:
+        names.stop()
+        web.stop()
+
+
 # --- Questions --------------------------------------------------------------------------------------
 
 
@@ -420,6 +453,46 @@ def test_prune_removes_what_ended_and_nothing_else(tmp_path):
     assert base64.b64encode(instance.encode()).decode() in {r["k"] for r in tables["used_ott"]}
     db("prune", "--db", copy, "--certificates", "10000d")
     assert len(dump(copy)["x509_certs"]) == 7
+
+
+def test_ssh_certificates_stand_in_the_inventory(tmp_path):
+    """Of what the reference left: serial numbers, principals, keys, as ssh-keygen tells them."""
+    path = unpack("stepca-badgerv2", tmp_path)
+    copy = f"sqlite:{tmp_path}/copy.sqlite"
+    db("import", "--from", f"badgerV2:{path}", "--to", copy)
+    rows = json.loads(db("list", "--db", copy, "--ssh", "--format=json").stdout)
+    stored = {base64.b64decode(r["k"]).decode(): base64.b64decode(r["v"])
+              for r in dump(copy)["ssh_certs"]}
+    assert {r["serial"] for r in rows} == set(stored) and len(rows) == 2
+    for row in rows:
+        line = db("show", row["serial"], "--ssh", "--db", copy).stdout.splitlines()[-1]
+        (tmp_path / "cert.pub").write_text(line + "\n")
+        told = subprocess.run(["ssh-keygen", "-L", "-f", tmp_path / "cert.pub"],
+                              capture_output=True, text=True, check=True).stdout
+        assert f"Serial: {row['serial']}\n" in told and f'Key ID: "{row["subject"]}"' in told
+        assert f"Type: {told.split('Type: ')[1].split()[0]} {row['kind'][4:]} certificate" in told
+        assert row["fingerprint"] in told and row["caKey"] in told
+        for name in row["names"]:
+            assert name.removeprefix("principal:") in told
+        assert base64.b64decode(line.split()[1]) == stored[row["serial"]]
+    user = next(r for r in rows if r["kind"] == "ssh-user")
+    for question in (["--san", user["names"][0]], ["--subject", user["subject"]]):
+        [found] = json.loads(db("list", "--db", copy, *question, "--format=json").stdout)
+        assert found == user
+    assert len(json.loads(db("list", "--db", copy, "--x509", "--format=json").stdout)) == 9
+    assert len(json.loads(db("export", "--db", copy, "--format=json").stdout)) == 11
+    assert "of SSH" in db("stats", "--db", copy).stdout
+    assert db("list", "--db", copy, "--ssh", "--x509", ok=False).returncode == 2
+    # A database of the version before, where they stood among the keys and values.
+    with sqlite3.connect(tmp_path / "copy.sqlite") as base:
+        base.execute("INSERT INTO kvbig(tbl,k,v) SELECT 7,CAST(serial AS BLOB),der"
+                     " FROM certificates WHERE ssh=1")
+        base.execute("DELETE FROM certificates WHERE ssh=1")
+    base.close()
+    assert db("list", "--db", copy, "--ssh").stdout == ""
+    assert "11 certificates" in db("reindex", "--db", copy).stdout
+    assert json.loads(db("list", "--db", copy, "--ssh", "--format=json").stdout) == rows
+    assert "sound" in db("check", "--db", copy).stdout
 
 
 # --- Readiness ----------------------------------------------------------------------------------------

@@ -876,6 +876,26 @@ def test_how_many_connections(server, make_ca, name):
         start_fails(ca, "db." + word)
 
 
+def test_looking_after_a_database_of_the_reference_alone(server, make_ca, name):
+    """Nothing of ours is in it, and nothing of ours is left behind."""
+    ca = use(make_ca(), server, name).start()
+    assert ca.sign().status == 201
+    ca.stop()
+    ours = {"newel_meta", "newel_imports", "newel_acme_replaces"}
+    for table in (*ours, "admins", "provisioners", "authority_policies"):
+        server.sql(f"DROP TABLE {table}", name)
+    source = f"{server.type}:{server.source(name)}"
+    for words in (["check"], ["stats"], ["prune", "--certificates=1d"], ["dump", source]):
+        more = [] if words[0] == "dump" else ["--db", source]
+        done = ca.run([STEP_CA, "db", *words, *more])
+        assert PASSWORD not in done.stderr
+    where = f"table_schema='{name}'" if server.type == "mysql" else "table_schema='public'"
+    there = {row[0] for row in server.rows(
+        f"SELECT table_name FROM information_schema.tables WHERE {where}", name)}
+    assert not there & (ours | {"admins"}) and "x509_certs" in there
+    assert len(keys(server, name, "x509_certs")) == 1
+
+
 def test_commands_beside_the_service(server, make_ca, name):
     """An offline certificate and an external account key reach the same database."""
     ca = use(make_ca("--acme"), server, name)

@@ -1,5 +1,5 @@
-"""Keys and certificates of every type, as `step ssh inspect` and `fingerprint` show them: the same as
-what ssh-keygen and, where it can be built, the original client say about the same files."""
+"""Keys and certificates of every type, as `step ssh inspect` and `fingerprint` show them: the same
+as what ssh-keygen and, where it can be built, the original client say about the same files."""
 
 import base64
 import json
@@ -61,7 +61,7 @@ def cas(machine):
     return out
 
 
-# --- ssh-keygen's answers, taken apart --------------------------------------------------------------
+# --- ssh-keygen's answers, taken apart ------------------------------------------------------------
 
 
 def keygen_lists(path, zone="UTC"):
@@ -88,7 +88,7 @@ def same_label(value):
 
 
 def validity(theirs, cert):
-    """ssh-keygen leaves the beginning or the end away; the original client shows both or neither."""
+    """ssh-keygen leaves the beginning or the end away; the original client shows both, or none."""
     if theirs.startswith(("after", "forever")):
         return "forever"
     return theirs.replace("before", f"from {cert} to") if theirs.startswith("before") else theirs
@@ -140,7 +140,7 @@ def certify(ca, key, *args):
     return key.with_name(key.name.replace(".pub", "-cert.pub"))
 
 
-# --- Tests ------------------------------------------------------------------------------------------
+# --- Tests ----------------------------------------------------------------------------------------
 
 
 def test_fingerprints_are_those_of_openssh(machine, keys, cas):

@@ -8,6 +8,7 @@ import subprocess
 import pytest
 from conftest import Ca, make_csr
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import ExtensionOID, NameOID
 
 ROOT = """{"subject": {{ toJson .Subject }}, "keyUsage": ["certSign", "crlSign"],
@@ -130,10 +131,11 @@ END = "-----END CERTIFICATE-----\n"
 def sign(ca, template, *more, ok=True):
     (ca.folder / "sign.tpl").write_text(template)
     if not (ca.folder / "dept.csr").exists():
+        create(ca, "Signer", "signer", ROOT, "--not-after", "87600h")
         ca.step("certificate", "create", "--csr", "dept.test", "dept.csr", "dept.key", "--san",
                 "a.test", "--san", "10.0.0.1", "--no-password", "--insecure")
-    return ca.step("certificate", "sign", "--template", "sign.tpl", *more, "dept.csr", "root.crt",
-                   "root.key", ok=ok)
+    return ca.step("certificate", "sign", "--template", "sign.tpl", *more, "dept.csr", "signer.crt",
+                   "signer.key", ok=ok)
 
 
 def test_a_request_is_signed_by_a_template(templated):
@@ -145,7 +147,7 @@ def test_a_request_is_signed_by_a_template(templated):
     cert, root = (x509.load_pem_x509_certificate((part + END).encode())
                   for part in done.stdout.split(END)[:-1])
     units = cert.subject.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)
-    assert common_name(cert) == "dept.test" and [u.value for u in units] == ["x", "y"]
+    assert common_name(cert) == "dept.test" and sorted(u.value for u in units) == ["x", "y"]
     assert [str(n.value) for n in value(cert, "2.5.29.17")] == ["a.test", "10.0.0.1"]
     assert value(cert, "2.5.29.19").path_length == 1
     assert cert.not_valid_after.year == 2031
@@ -172,6 +174,7 @@ def test_signing_by_a_template_is_refused(templated, template, more, words):
 
 
 def test_a_request_by_a_template(templated):
+    create(templated, "Signer", "signer", ROOT, "--not-after", "87600h")
     create(templated, "web.test", "wish", """{"subject": {{ toJson .Subject }},
       "dnsNames": ["{{ .Insecure.User.name }}"], "keyUsage": ["digitalSignature"],
       "extKeyUsage": ["codeSigning"], "extensions": [{"id": "1.2.3.4", "value": "BQA="}]}""",
@@ -185,8 +188,8 @@ def test_a_request_by_a_template(templated):
     # A key that cannot sign a request of its own: the template sees an empty one.
     templated.step("crypto", "key", "public", "wish.key", "--out", "wish.pub", "--force")
     create(templated, "late.test", "late", '{"subject": {{ toJson .Insecure.CR.PublicKeyAlgorithm }}}',
-           "--key", "wish.pub", "--skip-csr-signature", "--ca", "root.crt", "--ca-key", "root.key",
-           key=False)
+           "--key", "wish.pub", "--skip-csr-signature", "--ca", "signer.crt", "--ca-key",
+           "signer.key", key=False)
     late = x509.load_pem_x509_certificate((templated.folder / "late.crt").read_bytes())
     assert common_name(late) == "ECDSA" and (
         late.public_key().public_numbers() == csr.public_key().public_numbers())
@@ -282,6 +285,46 @@ def test_what_does_not_work_is_the_servers_mistake(templated, template, words):
         assert word in reply.json()["message"]
     use(templated, template='{"subject": "still here"}')
     assert common_name(certificate(templated.sign())) == "still here"
+
+
+GENERATES = """{{ $ca := genCA "My CA" 365 -}}
+{{ $leaf := genSignedCert "srv" (list "10.0.0.1") (list "a.test" "b.test") 30 $ca -}}
+{{ $own := genSelfSignedCertWithKey "self" nil nil 3 (genPrivateKey "ecdsa") -}}
+{"subject": "x", "extensions": [{"id": "1.2.3.9",
+  "value": {{ print $ca.Cert $leaf.Cert $own.Cert $leaf.Key $own.Key | b64enc | toJson }}}]}"""
+ADDRESS = """{"subject": {{ getHostByName "localhost" | toJson }}}"""
+GENERATING = ["genCA", "genSignedCert", "genSelfSignedCertWithKey", "genPrivateKey",
+              "getHostByName"]
+
+
+def test_functions_that_make_certificates_are_allowed_by_name(templated):
+    use(templated, template=GENERATES)
+    assert templated.sign().status == 500
+    templated.wait_log("authority.templateFunctions")
+    templated.configure(lambda c: c["authority"].update(templateFunctions=GENERATING))
+    try:
+        use(templated, template=GENERATES)
+        text = value(certificate(templated.sign()), "1.2.3.9").value.decode()
+        made = [x509.load_pem_x509_certificate((part + END).encode())
+                for part in text.split(END)[:-1]]
+        assert [common_name(c) for c in made] == ["My CA", "srv", "self"]
+        assert made[1].issuer == made[0].subject and value(made[0], "2.5.29.19").ca
+        assert not value(made[1], "2.5.29.19").ca
+        assert {str(n.value) for n in value(made[1], "2.5.29.17")} == {"10.0.0.1", "a.test",
+                                                                        "b.test"}
+        assert (made[1].not_valid_after - made[1].not_valid_before).days == 30
+        for name, cert in zip(("ca", "leaf"), made):
+            (templated.folder / f"made-{name}.crt").write_bytes(
+                cert.public_bytes(serialization.Encoding.PEM))
+        done = subprocess.run(["openssl", "verify", "-CAfile", "made-ca.crt", "made-leaf.crt"],
+                              cwd=templated.folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        rest = text.split(END)[-1]
+        assert "BEGIN RSA PRIVATE KEY" in rest and "BEGIN EC PRIVATE KEY" in rest
+        use(templated, template=ADDRESS)
+        assert common_name(certificate(templated.sign())) in ("127.0.0.1", "::1")
+    finally:
+        templated.configure(lambda c: c["authority"].pop("templateFunctions"))
 
 
 def test_functions_that_cost_are_allowed_by_name(templated):

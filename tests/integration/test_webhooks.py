@@ -220,6 +220,22 @@ def test_an_authorizing_webhook_sees_the_certificate(ca, hook):
     assert seen["notAfter"] == cert.not_valid_after.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def test_name_constraints_are_shown(ca, hook):
+    hook.answer("/gate", {"allow": True})
+    use(ca, webhook(hook, "gate", "AUTHORIZING"), template="""{"subject": "x",
+      "dnsNames": ["web.test"], "nameConstraints": {"critical": true,
+      "permittedDNSDomains": ["a.test", ".b.test"], "excludedDNSDomains": "c.test",
+      "permittedIPRanges": ["10.1.2.3/16", "fd00::/8"], "excludedEmailAddresses": "x@a.test",
+      "permittedURIDomains": "a.test"}}""")
+    issued(ca.sign())
+    assert json.loads(hook.calls("/gate")[0].body)["x509Certificate"]["nameConstraints"] == {
+        "critical": True, "permittedDNSDomains": ["a.test", ".b.test"],
+        "excludedDNSDomains": ["c.test"], "permittedIPRanges": ["10.1.0.0/16", "fd00::/8"],
+        "excludedIPRanges": None, "permittedEmailAddresses": None,
+        "excludedEmailAddresses": ["x@a.test"], "permittedURIDomains": ["a.test"],
+        "excludedURIDomains": None}
+
+
 def test_an_authorizing_webhook_refuses_without_words(ca, hook):
     hook.answer("/gate", {"allow": False, "error": {"code": "E1", "message": "private reasons"}})
     use(ca, webhook(hook, "gate", "AUTHORIZING"))
@@ -344,6 +360,39 @@ def test_a_server_that_is_not_trusted(ca, hook, make_ca, tmp_path):
     refused(ca.sign())
     assert stranger.seen == []
     stranger.shutdown()
+
+
+def test_tls_settings_of_the_ca_hold_for_calls(ca, hook, tmp_path):
+    """Its `tls` block: versions, and suites below TLS 1.3."""
+    use(ca)
+    crt, key = ca.issue("127.0.0.1", tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(crt, key)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("ECDHE-ECDSA-AES256-GCM-SHA384")
+    old = Hook(context)
+    old.answer("/people", {"allow": True})
+    before = ca.config().get("tls")
+
+    def settings(**tls):
+        ca.configure(lambda c: c.update(tls=tls))
+        use(ca, webhook(old))
+
+    wide = ["TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"]
+    try:
+        settings(minVersion=1.2, maxVersion=1.3, cipherSuites=wide)
+        issued(ca.sign())
+        settings(minVersion=1.2, maxVersion=1.3, cipherSuites=wide[1:])
+        refused(ca.sign())
+        settings(minVersion=1.3, maxVersion=1.3)
+        refused(ca.sign())
+        settings(minVersion=1.2, maxVersion=1.2, cipherSuites=wide)
+        issued(ca.sign())
+        assert len(old.seen) == 2
+    finally:
+        ca.configure(lambda c: c.update(tls=before) if before else c.pop("tls"))
+        use(ca)
+        old.shutdown()
 
 
 def test_one_that_hangs_holds_up_nobody_else(ca, hook):

@@ -47,12 +47,24 @@ static void series_are_told_apart(void **state)
     metrics_count(m, METRIC_SIGNED, SLICE(""), false);
     metrics_count(m, METRIC_RENEWED, SLICE("ops"), true);
     metrics_count(m, METRIC_REKEYED, SLICE("a\"b\\c\nd"), true);
+    metrics_count(m, METRIC_SSH_SIGNED, SLICE(""), false);
+    metrics_count(m, METRIC_SSH_SIGNED_USER, SLICE("ops"), true);
+    metrics_count(m, METRIC_SSH_SIGNED_HOST, SLICE("ops"), true);
+    metrics_count(m, METRIC_SSH_ENRICHED, SLICE("ops"), false);
+    assert_int_equal(METRIC_SSH_SIGNED + SSH_HOST, METRIC_SSH_SIGNED_HOST);
+    assert_int_equal(METRIC_SSH_RENEWED + SSH_USER, METRIC_SSH_RENEWED_USER);
+    assert_int_equal(METRIC_SSH_REKEYED + SSH_HOST, METRIC_SSH_REKEYED_HOST);
     const char *text = written(m);
     static const char *const LINES[] = {
         "# TYPE step_ca_x509_signed_total counter\n",
         "\nstep_ca_x509_signed_total{provisioner=\"ops\",success=\"true\"} 2\n",
         "\nstep_ca_x509_signed_total{provisioner=\"ops\",success=\"false\"} 1\n",
         "\nstep_ca_x509_signed_total{provisioner=\"\",success=\"false\"} 1\n",
+        "# TYPE step_ca_ssh_signed_total counter\n",
+        "\nstep_ca_ssh_signed_total{provisioner=\"\",success=\"false\",type=\"\"} 1\n",
+        "\nstep_ca_ssh_signed_total{provisioner=\"ops\",success=\"true\",type=\"user\"} 1\n",
+        "\nstep_ca_ssh_signed_total{provisioner=\"ops\",success=\"true\",type=\"host\"} 1\n",
+        "\nstep_ca_ssh_webhook_enriched_total{provisioner=\"ops\",success=\"false\"} 1\n",
         "\nstep_ca_x509_renewed_total{provisioner=\"ops\",success=\"true\"} 1\n",
         "\nstep_ca_x509_rekeyed_total{provisioner=\"a\\\"b\\\\c\\nd\",success=\"true\"} 1\n",
     };

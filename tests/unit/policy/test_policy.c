@@ -5,8 +5,11 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "base/encode.h"
+#include "crypto/der.h"
 #include "policy/policy.h"
 
 static struct arena *a;
@@ -91,6 +94,118 @@ static void no_rule_is_no_policy(void **state)
     assert_null(x509("{}"));
     assert_null(x509("null"));
     assert_null(x509("{\"allowWildcardNames\":true,\"allow\":{},\"deny\":{\"dns\":[]}}"));
+}
+
+struct heard {
+    char text[2048];
+};
+
+static void hear(void *arg, const char *text)
+{
+    struct heard *h = arg;
+    size_t n = strlen(h->text);
+
+    snprintf(h->text + n, sizeof(h->text) - n, "%s\n", text);
+}
+
+static void what_is_perhaps_not_meant_is_told(void **state)
+{
+    static const struct {
+        const char *policy, *notes;
+    } CASES[] = {
+        {"{}", ""},
+        {"null", ""},
+        {"{\"x509\":{\"allow\":{\"dns\":[\"a.test\"]}}}", ""},
+        {"{\"x509\":{\"Allow\":{\"DNS\":[\"a.test\"]}}}", ""},
+        {"{\"x508\":{},\"ssh\":{\"users\":{}}}",
+         "p: unknown member \"x508\" is ignored\np.ssh: unknown member \"users\" is ignored\n"},
+        {"{\"x509\":{\"allow\":{\"dns\":[\"a\"],\"dnsNames\":[\"b\"]},\"denied\":{},"
+         "\"deny\":{\"hosts\":[]}}}",
+         "p.x509: unknown member \"denied\" is ignored\n"
+         "p.x509.allow: unknown member \"dnsNames\" is ignored\n"
+         "p.x509.deny: unknown member \"hosts\" is ignored\n"},
+        {"{\"x509\":{\"allowWildcardNames\":true}}",
+         "p.x509: it has no rule: every name is allowed\n"},
+        {"{\"x509\":{\"allow\":{\"dns\":\"a.test\"},\"allowWildcardNames\":true}}",
+         "p.x509: allowWildcardNames has no effect: no rule of allow.dns begins with \"*.\"\n"},
+        {"{\"x509\":{\"allow\":{\"dns\":[\" *.a.test\"]},\"allowWildcardNames\":true}}", ""},
+        {"{\"ssh\":{\"user\":{\"allowWildcardNames\":true,\"allow\":{\"principal\":[\"x\"]}},"
+         "\"host\":{\"allow\":{}}}}",
+         "p.ssh.user: unknown member \"allowWildcardNames\" is ignored\n"
+         "p.ssh.host: it has no rule: every name is allowed\n"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(CASES); i++) {
+        struct heard heard = {""};
+        policy_notes(a, json_read(a, slice_text(CASES[i].policy), &JSON_API, NULL, NULL), "p", hear,
+                     &heard);
+        assert_string_equal(heard.text, CASES[i].notes);
+    }
+}
+
+/* An otherName with that type-id and value, both in hexadecimal. */
+static struct san other_name(const char *type, uint8_t tag, const char *text)
+{
+    struct buf b = buf_new(a, 512);
+    struct slice id;
+    size_t name, value;
+
+    assert_true(hex_read(a, slice_text(type), &id));
+    der_open(&b, DER_CONTEXT_CONSTRUCTED(0), &name);
+    der_oid_content(&b, id);
+    der_open(&b, DER_CONTEXT_CONSTRUCTED(0), &value);
+    der_put(&b, tag, slice_text(text));
+    der_close(&b, value);
+    der_close(&b, name);
+    return (struct san){.kind = SAN_OTHER, .text = buf_slice(&b)};
+}
+
+static void names_of_other_kinds_are_judged(void **state)
+{
+    static const char UPN[] = "2b060104018237140203", DEVICE[] = "2b06010505070803",
+                      MODULE[] = "2b06010505070804", FOREIGN[] = "2a03";
+    static const struct {
+        const char *rules, *type, *text;
+        uint8_t tag;
+        bool allowed;
+    } CASES[] = {
+        {"{\"allow\":{\"email\":[\"@a.test\"]}}", UPN, "kim@a.test", DER_UTF8_STRING, true},
+        {"{\"allow\":{\"email\":[\"@a.test\"]}}", UPN, "kim@b.test", DER_UTF8_STRING, false},
+        {"{\"deny\":{\"email\":[\"root@a.test\"]}}", UPN, "root@a.test", DER_UTF8_STRING, false},
+        {"{\"deny\":{\"email\":[\"root@a.test\"]}}", UPN, "kim@a.test", DER_UTF8_STRING, true},
+        {"{\"deny\":{\"email\":[\"root@a.test\"]}}", UPN, "kim", DER_UTF8_STRING, false},
+        {"{\"allow\":{\"dns\":[\"a.test\"]}}", UPN, "kim@a.test", DER_UTF8_STRING, false},
+        {"{\"deny\":{\"dns\":[\"a.test\"]}}", UPN, "kim@a.test", DER_UTF8_STRING, true},
+        {"{\"allow\":{\"dns\":[\"a.test\"]}}", UPN, "\x01", DER_INTEGER, false},
+        {"{\"allow\":{\"dns\":[\"a.test\"]}}", DEVICE, "", DER_UTF8_STRING, true},
+        {"{\"allow\":{\"dns\":[\"a.test\"]}}", MODULE, "", DER_UTF8_STRING, true},
+        {"{\"allow\":{\"dns\":[\"a.test\"]}}", FOREIGN, "x", DER_UTF8_STRING, false},
+        {"{\"deny\":{\"dns\":[\"a.test\"]}}", FOREIGN, "x", DER_UTF8_STRING, true},
+    };
+    struct err e = {0};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(CASES); i++) {
+        struct san name = other_name(CASES[i].type, CASES[i].tag, CASES[i].text);
+        const struct sans names = {&name, 1};
+        err_clear(&e);
+        if (policy_check_x509(a, x509(CASES[i].rules), &names, SLICE_NONE, &e) != CASES[i].allowed)
+            fail_msg("case %zu: %s", i, e.text);
+    }
+    struct san strange = {.kind = SAN_OTHER, .text = SLICE("\xa0\x01")};
+    struct san directory = {.kind = SAN_DIRECTORY, .text = SLICE("x")},
+               number = {.kind = SAN_RID, .text = SLICE("x")};
+    struct san *const ALL[] = {&strange, &directory, &number};
+    for (size_t i = 0; i < COUNT_OF(ALL); i++) {
+        const struct sans names = {ALL[i], 1};
+        err_clear(&e);
+        assert_false(
+            policy_check_x509(a, x509("{\"allow\":{\"dns\":[\"a\"]}}"), &names, SLICE_NONE, &e));
+        assert_int_equal(e.kind, ERR_FORBIDDEN);
+        assert_true(
+            policy_check_x509(a, x509("{\"deny\":{\"dns\":[\"a\"]}}"), &names, SLICE_NONE, NULL));
+    }
 }
 
 struct sample {
@@ -237,6 +352,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(bad_rules_are_refused_by_name),
         CASE(no_rule_is_no_policy),
+        CASE(what_is_perhaps_not_meant_is_told),
+        CASE(names_of_other_kinds_are_judged),
         CASE(names_are_judged),
         CASE(common_names_have_rules_of_their_own),
         CASE(ssh_principals_follow_their_engine),
