@@ -435,8 +435,8 @@ def save(state):
 
 
 KILLS = {"kill-sqlite": "SQLite, `step-ca` killed", "kill-mysql":
-         "MariaDB, its server and `step-ca` killed by turns",
-         "kill-postgresql": "PostgreSQL, its server and `step-ca` killed by turns"}
+         "MariaDB with an inventory, its server and `step-ca` killed by turns",
+         "kill-postgresql": "PostgreSQL with an inventory, its server and `step-ca` killed by turns"}
 
 
 def page_kills(state):

@@ -218,6 +218,7 @@ bool ssh_add_user(struct work *w, const struct grant *g, const struct ssh_issued
         .valid_after = of->valid_after,
         .valid_before = of->valid_before,
         .critical = {forced, 1},
+        .rsa_512 = true,
     };
     *made = true;
     return ssh_issue(w, c, g->by, SLICE_NONE, out);

@@ -140,7 +140,7 @@ static bool settle_paths(struct init *i)
     if (!path_absolute(i->a, inv->steppath.path, &base, &inv->err))
         return false;
     for (size_t k = 0; k < TARGETS; k++) {
-        if (is_wanted(i, k))
+        if (is_wanted(i, (enum target_kind)k))
             i->targets[k] = (struct target){
                 path_join(i->a, base, FILES[k].path), {0}, FILES[k].mode, FILES[k].label};
     }

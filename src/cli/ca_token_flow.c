@@ -321,38 +321,40 @@ static const struct {
     {"AWS", refuse_type},  {"GCP", refuse_type}, {"Azure", refuse_type},
 };
 
-/* Types that never sign SSH certificates are not offered for it; a certificate that speaks for
- * itself needs SSHPOP. */
-static bool is_offered(const struct token_order *order, const struct json *provisioner)
+/* What cannot give such a token is not offered.  SSHPOP is for an SSH certificate that is there. */
+static bool is_offered(struct invocation *inv, const struct token_order *order, const char *type)
 {
-    static const char *const NEVER[] = {"SSHPOP", "ACME", "SCEP"};
-    const char *type = provisioner_type_name(provisioner);
+    bool pop = strcmp(type, "SSHPOP") == 0;
 
-    if (order->held)
-        return type && strcmp(type, "SSHPOP") == 0;
-    for (size_t i = 0; type && order->ssh && i < COUNT_OF(NEVER); i++)
-        if (strcmp(type, NEVER[i]) == 0)
-            return false;
-    return true;
+    if (order->held || order->kind == TOKEN_SSH_RENEW || order->kind == TOKEN_SSH_REKEY)
+        return pop;
+    if (order->kind < TOKEN_SSH_SIGN)
+        return !pop;
+    if (order->kind == TOKEN_SSH_REVOKE && ca_cmd_text(inv, "sshpop-cert"))
+        return pop;
+    return !pop && strcmp(type, "ACME") != 0 && strcmp(type, "SCEP") != 0;
 }
 
+/* A provisioner that is named is taken at its word: the refusal tells more than "no such". */
 static bool choose(struct flow *f)
 {
     struct invocation *inv = f->inv;
     const struct token_source *s = f->source;
     const struct json **offered = arena_array(inv->arena, s->n + 1, sizeof(const struct json *));
+    bool named = ca_cmd_text(inv, "provisioner") && !f->order->held;
     size_t n = 0;
 
     f->provisioner = s->only;
     if (f->provisioner)
         return true;
-    bool named = ca_cmd_text(inv, "provisioner") != NULL && !f->order->held;
-    for (size_t i = 0; i < s->n; i++)
-        if (named || is_offered(f->order, s->provisioners[i]))
+    for (size_t i = 0; i < s->n; i++) {
+        const char *type = provisioner_type_name(s->provisioners[i]);
+        if (named || !type || is_offered(inv, f->order, type))
             offered[n++] = s->provisioners[i];
+    }
     if (n == 0 && s->n > 0)
-        return err_set(&inv->err, ERR_NOT_FOUND, "the CA has no provisioner %s",
-                       f->order->held ? "of type SSHPOP" : "that signs SSH certificates");
+        return err_set(&inv->err, ERR_NOT_FOUND,
+                       "the CA has no provisioner that can make such a token");
     return provisioner_select(inv, offered, n, &f->provisioner);
 }
 

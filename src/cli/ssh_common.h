@@ -69,6 +69,7 @@ struct ssh_desk {
     struct token given;        /* ssh_desk_take_token */
     enum ott_kind given_kind;
     bool has_given;
+    struct private_key *identity_key; /* ssh_desk_grant asked for an identity; NULL: it did not */
 };
 /* --offline: opens the CA here; its keys are decrypted with the file of password_flag. */
 bool ssh_desk_open(struct invocation *inv, const char *password_flag, struct ssh_desk *d);
@@ -90,7 +91,6 @@ void ssh_desk_note(struct ssh_desk *d);
 /* An answer that was checked: a certificate of that type for that key, its signature good. */
 struct ssh_answer {
     struct ssh_cert cert, add_user; /* add_user.blob absent: none */
-    struct cert_list identity;
 };
 bool ssh_desk_sign(struct ssh_desk *d, const struct ca_ssh_sign_wish *wish,
                    struct ssh_answer *answer);

@@ -2,7 +2,7 @@
  * The CA that a command below `step ssh` talks to: a server, or with --offline this process.  What
  * comes back is looked at before anybody uses it.
  */
-#include "cli/ssh_common.h"
+#include "cli/ssh_identity.h"
 
 const struct flag FLAGS_SSHPOP[] = {
     {"sshpop-cert", FLAG_FILE, "<file>",
@@ -24,12 +24,20 @@ void ssh_desk_close(struct ssh_desk *d)
     ca_offline_close(&d->offline);
 }
 
+/* Who has an identity shows it. */
+static bool connected(struct ssh_desk *d, bool ok)
+{
+    d->connected = ok;
+    if (ok)
+        d->ca.identity = ssh_identity_load(d->inv);
+    return ok;
+}
+
 bool ssh_desk_connect(struct ssh_desk *d)
 {
     if (d->offline.open || d->connected)
         return true;
-    d->connected = ca_cmd_connect(d->inv, &d->ca, &d->roots);
-    return d->connected;
+    return connected(d, ca_cmd_connect(d->inv, &d->ca, &d->roots));
 }
 
 void ssh_desk_note(struct ssh_desk *d)
@@ -59,8 +67,7 @@ bool ssh_desk_take_token(struct ssh_desk *d, const char *text)
     d->has_given = ott_read(inv->arena, slice_text(text), &d->given, &d->given_kind, &inv->err);
     if (!d->has_given || d->offline.open)
         return d->has_given;
-    d->connected = ca_cmd_connect_for(inv, &d->given, &d->ca);
-    return d->connected;
+    return connected(d, ca_cmd_connect_for(inv, &d->given, &d->ca));
 }
 
 /* A token that names principals itself leaves nothing to name. */
@@ -116,7 +123,8 @@ bool ssh_desk_grant(struct ssh_desk *d, const char *const *passwords, struct ca_
     /* What a token of ours binds is taken from there. */
     if (!d->has_given || kind != OTT_JWK)
         name_principals(d->inv->arena, wish);
-    return ssh_name_check("the key id", wish->key_id, &d->inv->err);
+    return ssh_name_check("the key id", wish->key_id, &d->inv->err) &&
+           ssh_identity_request(d, &t, wish, &d->identity_key);
 }
 
 /* --- Answers --------------------------------------------------------------------------------- */
@@ -151,12 +159,15 @@ bool ssh_desk_sign(struct ssh_desk *d, const struct ca_ssh_sign_wish *wish,
     bool asked = d->offline.open ? ca_offline_ssh_sign(&d->offline, wish, &reply, &inv->err)
                                  : ca_ssh_sign(&d->ca, inv->arena, wish, &reply, &inv->err);
 
-    *answer = (struct ssh_answer){.identity = reply.identity};
+    *answer = (struct ssh_answer){0};
     if (!asked || !check_cert(inv, reply.crt, wish->public_key, &answer->cert) ||
         !check_type(inv, &answer->cert, wish->type))
         return false;
-    return !wish->add_user_key.n || !reply.add_user_crt.n ||
-           check_cert(inv, reply.add_user_crt, wish->add_user_key, &answer->add_user);
+    if (wish->add_user_key.n && reply.add_user_crt.n &&
+        !check_cert(inv, reply.add_user_crt, wish->add_user_key, &answer->add_user))
+        return false;
+    return !d->identity_key || !reply.identity.n ||
+           ssh_identity_write(inv, d->identity_key, &reply.identity);
 }
 
 static bool ask_renewal(struct ssh_desk *d, struct slice ott, const struct ssh_key *key,
@@ -180,8 +191,10 @@ bool ssh_desk_renew(struct ssh_desk *d, const struct ssh_held *held, struct slic
     *answer = (struct ssh_answer){0};
     if (!ask_renewal(d, ott, key, &reply) || !check_cert(d->inv, reply.crt, blob, &answer->cert))
         return false;
-    answer->identity = reply.identity;
-    return check_type(d->inv, &answer->cert, slice_text(ssh_cert_type_text(held->cert.type)));
+    if (!check_type(d->inv, &answer->cert, slice_text(ssh_cert_type_text(held->cert.type))))
+        return false;
+    return !d->ca.identity || !reply.identity.n ||
+           ssh_identity_write(d->inv, NULL, &reply.identity);
 }
 
 bool ssh_desk_revoke(struct ssh_desk *d, const struct ca_revoke_wish *wish)

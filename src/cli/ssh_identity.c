@@ -49,7 +49,7 @@ static bool read_settings(struct invocation *inv, const char **crt, const char *
 const struct identity *ssh_identity_load(struct invocation *inv)
 {
     struct ca_held *held = arena_alloc(inv->arena, sizeof(*held));
-    const char *crt, *key;
+    const char *crt = NULL, *key = NULL;
 
     if (!file_exists(SETTINGS_FILE(inv)))
         return NULL;
@@ -60,8 +60,7 @@ const struct identity *ssh_identity_load(struct invocation *inv)
     }
     struct instant now = inv->clock->now(inv->clock);
     const struct cert *leaf = held->chain.v[0];
-    bool valid =
-        instant_cmp(leaf->not_before, now) <= 0 && instant_cmp(now, leaf->not_after) <= 0;
+    bool valid = instant_cmp(leaf->not_before, now) <= 0 && instant_cmp(now, leaf->not_after) <= 0;
     return valid ? &held->identity : NULL;
 }
 
@@ -71,15 +70,16 @@ const struct identity *ssh_identity_load(struct invocation *inv)
 static struct slice known_machine(struct invocation *inv)
 {
     struct cert_list chain = {0};
-    struct sans names;
 
-    if (!file_exists(CRT_FILE(inv)) || !cert_list_load(inv->arena, CRT_FILE(inv), &chain, NULL) ||
-        !cert_sans(inv->arena, chain.v[0], &names, NULL))
+    if (!file_exists(CRT_FILE(inv)) || !cert_list_load(inv->arena, CRT_FILE(inv), &chain, NULL))
         return SLICE_NONE;
-    for (size_t i = 0; i < names.n; i++)
-        if (names.v[i].kind == SAN_URI && names.v[i].text.n == sizeof(UUID_PREFIX) - 1 + 36 &&
-            slice_is_case(slice_sub(names.v[i].text, 0, sizeof(UUID_PREFIX) - 1), UUID_PREFIX))
-            return slice_from(names.v[i].text, sizeof(UUID_PREFIX) - 1);
+    const struct sans *names = &chain.v[0]->sans;
+    for (size_t i = 0; i < names->n; i++) {
+        struct slice text = names->v[i].text;
+        if (names->v[i].kind == SAN_URI && text.n == sizeof(UUID_PREFIX) - 1 + 36 &&
+            slice_is_case(slice_sub(text, 0, sizeof(UUID_PREFIX) - 1), UUID_PREFIX))
+            return slice_from(text, sizeof(UUID_PREFIX) - 1);
+    }
     return SLICE_NONE;
 }
 
@@ -177,14 +177,14 @@ static bool write_key(struct invocation *inv, const struct private_key *key)
            file_write(SETTINGS_FILE(inv), settings(inv), 0600, 0, e);
 }
 
-bool ssh_identity_write(struct invocation *inv, const struct private_key *key,
+bool ssh_identity_write(struct invocation *inv, struct private_key *key,
                         const struct cert_list *chain)
 {
     struct err *e = &inv->err;
     struct ca_held held;
 
-    if (key && !ca_held_make(inv->arena, chain, (struct private_key *)(uintptr_t)key,
-                             "identityCrt of the CA's answer", "the request", &held, e))
+    if (key && !ca_held_make(inv->arena, chain, key, "identityCrt of the CA's answer",
+                             "the request", &held, e))
         return false;
     return dir_make(file_of(inv, "identity"), 0700, e) &&
            dir_make(file_of(inv, "config"), 0700, e) && (!key || write_key(inv, key)) &&

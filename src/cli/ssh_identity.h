@@ -16,7 +16,7 @@ const struct identity *ssh_identity_load(struct invocation *inv);
 bool ssh_identity_request(struct ssh_desk *d, const struct token *t, struct ca_ssh_sign_wish *wish,
                           struct private_key **key);
 /* identity/identity.crt and, with a key, identity/identity_key and config/identity.json. */
-bool ssh_identity_write(struct invocation *inv, const struct private_key *key,
+bool ssh_identity_write(struct invocation *inv, struct private_key *key,
                         const struct cert_list *chain);
 /* The token by which the identity asks for a host; absent without an identity. */
 bool ssh_identity_token(struct invocation *inv, const struct identity *identity, struct slice host,

@@ -2,6 +2,7 @@
 #include "cli/ssh_published.h"
 
 #include "authority/ssh.h"
+#include "cli/ssh_identity.h"
 
 #define HOSTS_MAX (1u << 20)
 
@@ -72,10 +73,12 @@ bool ssh_published_files(struct ssh_desk *d, uint32_t type, struct slice data,
 
 bool ssh_published_host(struct ssh_desk *d, struct slice host, bool *exists)
 {
+    struct slice token;
     struct work w;
 
     if (!d->offline.open)
-        return ca_ssh_check_host(&d->ca, d->inv->arena, host, SLICE_NONE, exists, &d->inv->err);
+        return ssh_identity_token(d->inv, d->ca.identity, host, &token) &&
+               ca_ssh_check_host(&d->ca, d->inv->arena, host, token, exists, &d->inv->err);
     ca_offline_begin(&d->offline, &w);
     return ssh_host_known(&w, host, exists) || failed(d, &w);
 }

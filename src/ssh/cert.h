@@ -32,6 +32,7 @@ struct ssh_cert {
     uint64_t valid_after, valid_before; /* Unix seconds; SSH_FOREVER */
     struct ssh_options critical, extensions;
     struct slice reserved;
+    bool rsa_512; /* an RSA key of the CA signs with SHA-512; not in the certificate */
     /* Only of certificates that were read: */
     struct ssh_key ca;
     struct slice signature;   /* its blob */

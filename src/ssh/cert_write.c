@@ -119,7 +119,7 @@ bool ssh_cert_sign(const struct ssh_cert *c, struct signer *ca, struct arena *a,
         return false;
     struct slice signed_part = slice_of(b->p + start, b->n - start);
     struct buf signature = buf_new(a, 4u << 10);
-    if (!ssh_signature_make(ca, signed_part, &signature, d, e) ||
+    if (!ssh_signature_make(ca, c->rsa_512, signed_part, &signature, d, e) ||
         !buf_done(&signature, "SSH signature", e))
         return false;
     ssh_put_string(b, buf_slice(&signature));

@@ -60,9 +60,10 @@ struct slice ssh_line_make(struct arena *a, struct slice blob, struct slice comm
 
 /* --- Signatures: string format, string bytes ------------------------------------------------ */
 
-/* RSA: rsa-sha2-256, never ssh-rsa; ECDSA with the curve's digest; Ed25519. */
-bool ssh_signature_make(struct signer *s, struct slice message, struct buf *blob, struct deadline d,
-                        struct err *e) CHECKED;
+/* RSA: rsa-sha2-256, or -512 with rsa_512 (unless the key store binds the key to another), never
+ * ssh-rsa; ECDSA with the curve's digest; Ed25519. */
+bool ssh_signature_make(struct signer *s, bool rsa_512, struct slice message, struct buf *blob,
+                        struct deadline d, struct err *e) CHECKED;
 /* RSA: rsa-sha2-256 and rsa-sha2-512; the others exactly their own format; sk kinds are refused
  * (they do not sign certificates).  Nothing may follow.  ERR_MALFORMED. */
 bool ssh_signature_verify(struct arena *a, const struct ssh_key *k, struct slice message,

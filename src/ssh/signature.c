@@ -34,17 +34,21 @@ static bool put_ecdsa(struct arena *a, struct buf *b, const struct key *k, struc
     return true;
 }
 
-bool ssh_signature_make(struct signer *s, struct slice message, struct buf *blob, struct deadline d,
-                        struct err *e)
+bool ssh_signature_make(struct signer *s, bool rsa_512, struct slice message, struct buf *blob,
+                        struct deadline d, struct err *e)
 {
     const struct key *k = s->public_key;
     CLEANUP(arena_cleanup) struct arena *a = arena_new(NULL);
     struct buf sig = buf_new(a, SIG_MAX);
+    struct sig_alg alg = sig_alg_usual(k);
     struct ssh_key shown;
 
-    if (!ssh_key_from(a, k, &shown, e) || !signer_sign(s, sig_alg_usual(k), message, &sig, d, e))
+    if (k->type == KEY_RSA && rsa_512 && s->only.scheme == SIG_ANY)
+        alg.digest = DIGEST_SHA512;
+    if (!ssh_key_from(a, k, &shown, e) || !signer_sign(s, alg, message, &sig, d, e))
         return false;
-    const char *format = shown.kind == SSH_KEY_RSA ? "rsa-sha2-256" : ssh_key_type_name(shown.kind);
+    const char *rsa = alg.digest == DIGEST_SHA512 ? "rsa-sha2-512" : "rsa-sha2-256";
+    const char *format = shown.kind == SSH_KEY_RSA ? rsa : ssh_key_type_name(shown.kind);
     ssh_put_string(blob, slice_text(format));
     if (key_is_ec(k))
         return put_ecdsa(a, blob, k, buf_slice(&sig), e);

@@ -1,10 +1,12 @@
 """`step ssh` as a client: files that ssh-keygen knows, an agent that is OpenSSH's, a stream."""
 
 import base64
+import http.server
 import json
 import os
 import re
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -13,7 +15,7 @@ from pathlib import Path
 import pytest
 from conftest import SLOW, STEP, Ca, make_cert, pem_of
 from cryptography.hazmat.primitives.asymmetric import ec
-from machine import Machine, by_password, execute, mode
+from machine import Machine, by_password, execute, fit_together, leaf, mode, names
 from sshd_lab import Agent
 
 PLAIN = ["--no-password", "--insecure"]
@@ -153,8 +155,8 @@ def test_a_short_password_is_refused(client, ca):
     ("A.B", ["ab", "A.B"]), ("zoë@x", ["zo_", "zoë", "zoë@x"])])
 def test_principals_follow_from_the_key_id(client, ca, identity, expected):
     certificate(client, ca, identity, "id", *PLAIN)
-    names = json.loads(client.step("ssh", "inspect", "--format", "json", "id-cert.pub").stdout)
-    assert names["Principals"] == expected
+    shows = json.loads(client.step("ssh", "inspect", "--format", "json", "id-cert.pub").stdout)
+    assert shows["Principals"] == expected
 
 
 def test_named_principals_are_taken(client, ca):
@@ -307,6 +309,19 @@ def test_kinds_of_ssh_tokens(client, ca):
     assert audience("--rekey") == "ssh/rekey"
     execute(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", client.folder / "k"])
     assert audience("--cnf-file", client.folder / "k.pub") == "ssh/sign"
+
+
+def test_only_provisioners_that_can_are_offered(client, ca):
+    """Nobody is asked to choose between a JWK and an SSHPOP provisioner."""
+    word = ["--provisioner-password-file", ca.password_file]
+    client.step("ssh", "certificate", "bob", "id", *PLAIN, *word)
+    client.step("ssh", "revoke", serial(client.folder / "id-cert.pub"), *word)
+    client.step("ca", "certificate", "web.test", "w.crt", "w.key", *word)
+    done = client.step("ca", "token", "7", "--ssh", "--rekey", *word, ok=False)
+    assert "'--sshpop-cert'" in done.stderr
+    done = client.step("ssh", "certificate", "bob", "id2", *PLAIN, "--provisioner", "sshpop",
+                       ok=False)
+    assert "only renews, rekeys and revokes" in done.stderr
 
 
 def test_x5c_authorizes_a_certificate(client, ca, tmp_path):
@@ -712,6 +727,83 @@ def test_a_bastion_is_reached_by_ssh(client, ca, agent, tmp_path):
         assert proxy(machine, other, 22, b"", host_name="$(id)").returncode == 1
     finally:
         other.stop()
+
+
+# --- Identity -------------------------------------------------------------------------------------
+
+
+class Demanding(http.server.BaseHTTPRequestHandler):
+    """In front of the CA: says that it wants client certificates, and passes everything on."""
+
+    ca = None
+
+    def answer(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0))) or None
+        reply = self.ca.request(self.command, self.path, body)
+        text = reply.body
+        if self.path == "/version":
+            text = json.dumps({**json.loads(text), "requireClientAuthentication": True}).encode()
+        self.send_response(reply.status)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    do_GET = do_POST = answer
+
+    def log_message(self, *args):  # pylint: disable=arguments-differ
+        pass
+
+
+@pytest.fixture
+def demanding(ca, tmp_path):
+    """Address of a CA that wants client certificates."""
+    crt, key = ca.issue("localhost", tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(crt, key)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0),
+                                             type("Handler", (Demanding,), {"ca": ca}))
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"https://localhost:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+    thread.join(20)
+
+
+def test_an_identity_comes_along_and_is_renewed(client, ca, demanding):
+    uuid = "0aa3d8d3-9d41-4c6c-8a4b-0d4a6c4be001"
+    certificate(client, ca, "--host", "web.example", "hk", *PLAIN, "--host-id", uuid, "--ca-url",
+                demanding)
+    crt, key = client.path / "identity/identity.crt", client.path / "identity/identity_key"
+    assert json.loads((client.path / "config/identity.json").read_text()) == {
+        "type": "mTLS", "crt": str(crt), "key": str(key)}
+    assert mode(key) == 0o600 and fit_together(crt, key)
+    assert names(leaf(crt))["uri"] == [f"urn:uuid:{uuid}"]
+    assert names(leaf(crt))["dns"] == ["web.example"]
+    first = leaf(crt).serial_number
+    # the CA itself asks for nothing, but sees the certificate and renews it, too
+    client.step("ssh", "renew", "-f", "hk-cert.pub", "hk")
+    assert leaf(crt).serial_number != first and fit_together(crt, key)
+    assert client.step("ssh", "check-host", "web.example").returncode == 0
+    # another certificate of this machine has its UUID
+    certificate(client, ca, "--host", "www.example", "hk2", *PLAIN, "--ca-url", demanding)
+    assert names(leaf(crt))["uri"] == [f"urn:uuid:{uuid}"]
+    if Path("/etc/machine-id").exists():
+        certificate(client, ca, "--host", "www.example", "hk3", *PLAIN, "--ca-url", demanding,
+                    "--host-id", "machine")
+        assert names(leaf(crt))["uri"] != [f"urn:uuid:{uuid}"]
+
+
+def test_a_broken_identity_is_told_and_not_used(client, ca):
+    (client.path / "config/identity.json").write_text('{"type": "mTLS", "crt": "x", "key": "y"}')
+    assert "identity is not used" in client.step("ssh", "hosts").stderr
+
+
+def test_users_have_an_identity_without_a_machine(client, ca, demanding, agent):
+    client.step("ssh", "login", "bob", "--ca-url", demanding, *by_password(ca))
+    assert names(leaf(client.path / "identity/identity.crt")) == {
+        "dns": ["bob"], "ip": [], "email": [], "uri": []}
 
 
 # --- Help -----------------------------------------------------------------------------------------

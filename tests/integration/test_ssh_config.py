@@ -203,6 +203,7 @@ REFUSED = [
     ("ssh.userKey", "/nowhere/key", ["ssh.userKey", "/nowhere/key"]),
     ("ssh.userKey", "/etc", ["ssh.userKey", "/etc"]),
     ("ssh.hostKey", "softkms:path=/nowhere/k", ["ssh.hostKey", "/nowhere/k"]),
+    ("ssh.userKey", "yubikey:slot-id=9c?pin-value=1234", ["ssh.userKey", '"yubikey"']),
     ("ssh.hostKey", 5, ["variant.json", "ssh.hostKey"]),
     ("ssh", [], ["ssh"]),
     ("ssh.keys", [{"type": "hosts", "key": {}}], ["variant.json:", "ssh.keys[0].type", "hosts"]),
@@ -467,6 +468,31 @@ def test_the_built_in_files_are_those_of_the_reference(reference, make_ca, tmp_p
             assert ca.reload(), ca.log()
             results.append(answers(1 if federated else 9))
         assert results[0] == results[1] == results[2]
+
+
+def test_the_engine_of_the_reference_agrees(reference, make_ca):  # noqa: F811
+    """Its client without a server renders our template files and its own built-in ones, and both
+    times what our server answers stands there."""
+    ca = make_ca("--ssh")
+    ca.configure(setting("ssh.keys", [{"type": "host", "federated": True, "key": jwk(new_key())}]))
+    ca.start()
+    whole = ca.config()
+    del whole["db"]
+    whole["password"] = PASSWORD
+    bare = {k: v for k, v in whole.items() if k != "templates"}
+    for number, data in enumerate(list(requests())[5::41]):
+        answers = configured(ca, "user", {**data, "StepSSHTemplateVersion": "v2"})
+        assert len(answers) == 4
+        for config in (whole, bare):
+            (ca.folder / "theirs.json").write_text(json.dumps(config))
+            said = execute([reference, "ssh", "config", "--offline", "--ca-config",
+                            ca.folder / "theirs.json", "--dry-run", *itertools.chain(*(
+                                ("--set", f"{k}={v}") for k, v in {
+                                    "GOOS": "", "StepPath": "", "StepBasePath": "", **data
+                                }.items()))], env=ca.env, cwd=ca.folder)
+            for name, (_, _, content) in answers.items():
+                if "<no value>" not in content:
+                    assert f"\n{content}\n" in "\n" + said.stdout + said.stderr, (number, name)
 
 
 def test_a_ca_of_the_reference_is_taken_over(reference, make_ca, tmp_path):  # noqa: F811

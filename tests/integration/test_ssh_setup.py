@@ -305,13 +305,13 @@ def test_the_revocation_list_is_kept_fresh(ca, client, tmp_path):
     assert not revoked(krl, lost)
     serial = re.search(r"Serial: (\d+)", client.step("ssh", "inspect", lost).stdout)[1]
     client.step("ssh", "revoke", serial, *by_password(ca))
-    for number in range(100, 110):  # a range
+    for number in range(100, 104):  # a range
         client.step("ssh", "revoke", number, *by_password(ca))
     client.step("ssh", "config", "--krl", krl, "--dry-run")
     assert not revoked(krl, lost)
     client.step("ssh", "config", "--krl", krl)
     assert revoked(krl, lost) and not revoked(krl, kept)
-    assert "serial: 100-109\n" in execute(["ssh-keygen", "-Q", "-l", "-f", krl]).stdout
+    assert "serial: 100-103\n" in execute(["ssh-keygen", "-Q", "-l", "-f", krl]).stdout
     assert not (client.folder / ".ssh").exists()  # nothing else is written
     # from the database, without the server
     there = tmp_path / "offline.krl"

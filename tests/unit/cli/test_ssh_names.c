@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #undef fail
 
-#include "cli/ssh_common.h"
+#include "cli/ssh_identity.h"
 #include "cli/ssh_stream.h"
 
 static struct arena *A;
@@ -130,12 +130,37 @@ static void bastion_runs_a_command_of_plain_words(void **state)
     }
 }
 
+/* By another implementation of RFC 7693: blake2b(content, digest_size=16, key=b"man moon machine"),
+ * then the bits of version and variant. */
+static void machines_have_a_uuid_of_their_own(void **state)
+{
+    static const char LONG[] = "0123456789012345678901234567890123456789012345678901234567890123456"
+                               "789012345678901234567890123"
+                               "4567890123456789012345678901234567";
+    static const struct {
+        size_t n;
+        const char *content, *uuid;
+    } CASES[] = {
+        {33, "b08dfa6083e7567a1921a715000001fb\n", "8b210f9b-31bd-47bc-9ecb-e9e7ea04b2d5"},
+        {0, "", "e07ad1ff-4123-4551-81e3-2a878e9038ba"},
+        {127, LONG, "4e8e1aad-5fc5-49d1-922f-cdc2087c7e73"},
+        {128, LONG, "2308ae43-0417-4f62-9836-31e9cd4494f6"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(CASES); i++)
+        assert_string_equal(
+            arena_cstr(A, ssh_machine_uuid(A, slice_of(CASES[i].content, CASES[i].n))),
+            CASES[i].uuid);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(principals_follow_from_the_key_id),
         cmocka_unit_test(names_fit_into_a_line),
         cmocka_unit_test(files_are_named_after_the_key),
+        cmocka_unit_test(machines_have_a_uuid_of_their_own),
         cmocka_unit_test(bastion_runs_a_command_of_plain_words),
     };
 

@@ -36,7 +36,7 @@ static void make(struct arena *a, const struct kind *kind, struct one *o)
     assert_true(private_key_generate(a, kind->type, kind->bits, &secret, NULL));
     o->signer = signer_local(a, secret, "test");
     assert_true(ssh_key_from(a, secret->public_key, &o->key, NULL));
-    assert_true(ssh_signature_make(o->signer, MESSAGE, &b, DEADLINE_NONE, NULL));
+    assert_true(ssh_signature_make(o->signer, false, MESSAGE, &b, DEADLINE_NONE, NULL));
     o->blob = buf_slice(&b);
     assert_true(ssh_signature_read(o->blob, &o->format, &o->bytes, NULL));
 }
@@ -182,7 +182,7 @@ static void short_ecdsa_numbers_verify_as_well(void **state)
     for (unsigned i = 0; i < 600; i++) {
         struct arena_mark mark = arena_mark(a);
         struct buf b = buf_new(a, 1u << 12);
-        assert_true(ssh_signature_make(o.signer, MESSAGE, &b, DEADLINE_NONE, NULL));
+        assert_true(ssh_signature_make(o.signer, false, MESSAGE, &b, DEADLINE_NONE, NULL));
         assert_true(verifies(&o, buf_slice(&b)));
         arena_rewind(a, mark);
     }
@@ -211,9 +211,27 @@ static void security_keys_sign_no_certificates(void **state)
     arena_free(a);
 }
 
+static void an_rsa_key_may_sign_with_the_longer_digest(void **state)
+{
+    static const struct kind RSA = {KEY_RSA, 2048, "rsa-sha2-256"};
+    struct arena *a = arena_new(NULL);
+    struct buf b = buf_new(a, 1u << 14);
+    struct slice format, bytes;
+    struct one o;
+
+    (void)state;
+    make(a, &RSA, &o);
+    assert_true(ssh_signature_make(o.signer, true, MESSAGE, &b, DEADLINE_NONE, NULL));
+    assert_true(ssh_signature_read(buf_slice(&b), &format, &bytes, NULL));
+    assert_true(slice_is(format, "rsa-sha2-512"));
+    assert_true(verifies(&o, buf_slice(&b)));
+    arena_free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_rsa_key_may_sign_with_the_longer_digest),
         cmocka_unit_test(signatures_of_all_kinds_verify),
         cmocka_unit_test(only_the_format_of_the_key_counts),
         cmocka_unit_test(rsa_may_use_sha512_but_not_sha1),

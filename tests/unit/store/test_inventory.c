@@ -227,6 +227,37 @@ static void certificates_of_later_are_found_by_name_too(void **state)
     assert_inventory(g, &(struct inventory_query){.san = SLICE("h1099.example")}, "2099 ");
 }
 
+static void long_and_odd_names_are_kept(void **state)
+{
+    struct ground *g = *state;
+    struct issued many = certificate("500"), one = certificate("501"), other = certificate("502");
+    struct buf names = buf_new(g->a, 1u << 20);
+    char longest[300], sibling[300];
+
+    for (int i = 0; i < 130; i++)
+        buf_printf(&names, "dns:n%d.example\n", i);
+    many.names = buf_slice(&names);
+    many.subject = SLICE("CN=\xff\xfe");
+    many.common_name = SLICE("\xff\xfe");
+    memset(longest, 'a', sizeof(longest));
+    memset(sibling, 'a', sizeof(sibling));
+    sibling[299] = 'b';
+    one.names = arena_format(g->a, "dns:%.300s\n", longest);
+    other.names = arena_format(g->a, "dns:%.300s\n", sibling);
+    one.subject = other.subject = SLICE("CN=\xd8\xb9\xd9\x84\xd9\x8a \xc3\x9c");
+    one.renewed_from = SLICE("500");
+    issue_one(g->s, &many);
+    issue_one(g->s, &one);
+    issue_one(g->s, &other);
+    assert_inventory(g, &(struct inventory_query){.san = SLICE("n0.example")}, "500 ");
+    assert_inventory(g, &(struct inventory_query){.san = SLICE("dns:N129.example")}, "500 ");
+    assert_inventory(g, &(struct inventory_query){.san = slice_of(longest, 300)}, "501 ");
+    assert_inventory(g, &(struct inventory_query){.san = slice_of(sibling, 300)}, "502 ");
+    assert_inventory(g, &(struct inventory_query){.san = slice_of(longest, 255)}, "");
+    assert_inventory(g, &(struct inventory_query){.subject = one.subject}, "501 502 ");
+    assert_inventory(g, &(struct inventory_query){.san = SLICE("%")}, "");
+}
+
 static void a_removed_certificate_leaves_the_index_of_names(void **state)
 {
     struct ground *g = *state;
@@ -307,6 +338,7 @@ int main(void)
         EACH(a_row_tells_everything),
         EACH(ssh_certificates_are_rows_too),
         EACH(certificates_of_later_are_found_by_name_too),
+        EACH(long_and_odd_names_are_kept),
         EACH(a_removed_certificate_leaves_the_index_of_names),
         EACH(a_revocation_that_comes_as_a_record_is_shown),
         EACH(the_members_of_a_bare_revocation_are_read),
