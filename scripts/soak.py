@@ -227,7 +227,8 @@ class ServerRounds(Rounds):
         hexed = "HEX(nvalue)" if self.server.type == "mysql" else "encode(nvalue,'hex')"
         for at in range(0, len(serials), 500):
             names = ",".join(f"'{s}'" for s in serials[at:at + 500])
-            sql = f"SELECT {self.server.text('nkey')},{hexed} FROM x509_certs WHERE nkey IN ({names})"
+            sql = (f"SELECT {self.server.text('nkey')},{hexed} FROM x509_certs"
+                   f" WHERE nkey IN ({names})")
             for key, value in self.server.rows(sql, "ca_soak"):
                 found[key] = bytes.fromhex(value)
         return found
@@ -241,7 +242,7 @@ class ServerRounds(Rounds):
         self.server.start()
         end = time.monotonic() + 60
         while self.ca.sign().status != 201:
-            need(time.monotonic() < end, f"step-ca does not find the database: {self.ca.log()[-2000:]}")
+            need(time.monotonic() < end, f"step-ca stays without: {self.ca.log()[-2000:]}")
             time.sleep(0.05)
         time.sleep(self.dice.uniform(0, 0.3))
 
@@ -258,7 +259,8 @@ def kill(state, name, count, again):
             done["acknowledged"] += rounds.acknowledged
             save(state)
             if done["rounds"] % 10 == 0:
-                say(f"{name}: {done['rounds']} of {count} rounds, {done['acknowledged']} certificates")
+                say(f"{name}: {done['rounds']} of {count} rounds, "
+                    f"{done['acknowledged']} certificates")
     finally:
         rounds.end()
     done["date"] = today()
@@ -275,7 +277,7 @@ def fresh(name):
 
 
 def commits(state, options):
-    """As this disk is, and as it were if a sync lasted two milliseconds: the middle of some runs."""
+    """As this disk is, and if a sync lasted two milliseconds more: the middle of some runs."""
     result = {"date": today()}
     for name, sync in (("as it is", 0), ("2 ms", 2000)):
         runs = []
@@ -434,15 +436,17 @@ def save(state):
     (FOLDER / "results.json").write_text(json.dumps(state, indent=1))
 
 
-KILLS = {"kill-sqlite": "SQLite, `step-ca` killed", "kill-mysql":
-         "MariaDB with an inventory, its server and `step-ca` killed by turns",
-         "kill-postgresql": "PostgreSQL with an inventory, its server and `step-ca` killed by turns"}
+KILLS = {
+    "kill-sqlite": "SQLite, `step-ca` killed",
+    "kill-mysql": "MariaDB with an inventory; its server and `step-ca` killed by turns",
+    "kill-postgresql": "PostgreSQL with an inventory; its server and `step-ca` killed by turns",
+}
 
 
 def page_kills(state):
-    out = ["## Kills", "", "SIGKILL at a random moment while six clients ask for certificates. After "
-           "each round no certificate that a client received is missing, `step-ca db check` calls",
-           "the database sound, and tokens that were answered are spent.", "",
+    out = ["## Kills", "", "SIGKILL at a random moment while six clients ask for certificates. "
+           "After each round no certificate that a client received is missing,",
+           "`step-ca db check` calls the database sound, and tokens that were answered are spent.", "",
            "| what | rounds | certificates acknowledged | lost | date |",
            "| --- | ---: | ---: | ---: | --- |"]
     for name, title in KILLS.items():

@@ -272,11 +272,8 @@ bool policy_check_ssh(struct arena *a, const struct policy *p, const struct slic
             as = kind == SAN_EMAIL ? POLICY_EMAIL : POLICY_PRINCIPAL;
         else
             as = KIND_OF_SAN[kind];
-        bool fits = policy_check_name(a, p, as, principals[i], e);
-        /* Host principals may also be allowed by name. */
-        if (!fits && !user && p->allow[POLICY_PRINCIPAL].n > 0)
-            fits = policy_check_name(a, p, POLICY_PRINCIPAL, principals[i], e);
-        if (!fits)
+        /* Rules for principals match no host: a "*" among them would undo those for names. */
+        if (!policy_check_name(a, p, as, principals[i], e))
             return false;
     }
     return true;

@@ -60,6 +60,13 @@ static bool allows_a_wildcard(const struct json *allow)
     return false;
 }
 
+static bool has_rules(const struct json *side, const char *kind)
+{
+    const struct json *list = json_get(side, kind);
+
+    return list && list->kind == JSON_LIST && list->n > 0;
+}
+
 static void note_engine(const struct noting *n, const struct json *v, enum policy_use use,
                         const char *path)
 {
@@ -79,6 +86,8 @@ static void note_engine(const struct noting *n, const struct json *v, enum polic
     else if (use == POLICY_X509 && wildcards && wildcards->truth && count_rules(allow) &&
              !allows_a_wildcard(allow))
         say(n, path, "allowWildcardNames has no effect: no rule of allow.dns begins with \"*.\"");
+    if (use == POLICY_SSH_HOST && (has_rules(allow, "principal") || has_rules(deny, "principal")))
+        say(n, path, "rules of kind \"principal\" match no host: use dns, ip and email");
 }
 
 void policy_notes(struct arena *a, const struct json *v, const char *path, policy_note_fn *note,

@@ -11,7 +11,7 @@
 struct table_info {
     const char *name;
     int id;   /* in files: fixed for ever, whatever becomes of the enum */
-    bool big; /* values are often longer than a kilobyte */
+    bool big; /* values are often longer than a kilobyte, or many come and go together */
 };
 extern const struct table_info TABLE_INFO[TABLES];
 

@@ -4,8 +4,9 @@
  * A certificate, X.509 or SSH, is one row of `certificates`; the reference's tables x509_certs,
  * x509_certs_data and ssh_certs are views of it (docs/reference/storage.md).  Everything else is a
  * key and a value: short ones in `kv`, clustered by key; long ones in `kvbig`, because long rows
- * make a clustered tree deep.  Certificates that came from elsewhere (an import) stand in kvbig
- * too, byte for byte.
+ * make a clustered tree deep, and the orders of ACME with what belongs to them: new rows stand side
+ * by side at its end, where a clustered tree would split pages at three places.  Certificates that
+ * came from elsewhere (an import) stand in kvbig too, byte for byte.
  *
  * Other tables that an import brought are kept in kvbig as well, under numbers from 1000 on, with a
  * view each.  tables.made says which tables exist although they are empty.
@@ -19,7 +20,7 @@
 #include "store/sqlite.h"
 
 #define APPLICATION_ID 0x4e57454c /* "NWEL" */
-#define VERSION        3
+#define VERSION        4
 
 #define CERTIFICATES                                                                               \
     "CREATE TABLE certificates(id INTEGER PRIMARY KEY, kind TEXT NOT NULL, serial TEXT NOT NULL,"  \
@@ -208,9 +209,19 @@ static bool from_2(struct conn *c, struct err *e)
     return sqlite_conn_exec(c, SQL, e);
 }
 
+/* 3 -> 4: orders, authorizations and challenges of ACME stand in kvbig. */
+static bool from_3(struct conn *c, struct err *e)
+{
+    return sqlite_conn_exec(c,
+                            "INSERT INTO kvbig(tbl,k,v,expires) SELECT tbl,k,v,expires FROM kv"
+                            " WHERE tbl IN (14,15,16) ORDER BY tbl,k;"
+                            "DELETE FROM kv WHERE tbl IN (14,15,16)",
+                            e);
+}
+
 typedef bool migration(struct conn *c, struct err *e);
 static migration *const MIGRATIONS[VERSION] = {
-    [1] = from_1, [2] = from_2}; /* from that version to the next */
+    [1] = from_1, [2] = from_2, [3] = from_3}; /* from that version to the next */
 
 static bool migrate(struct conn *c, int64_t version, struct err *e)
 {

@@ -793,6 +793,47 @@ def test_an_inventory_where_it_is_asked_for(server, make_ca, name):
     assert "0 ended certificates" in db(ca, "prune", "--certificates=1d")
 
 
+@pytest.mark.parametrize("place", ["server", "sqlite"])
+def test_ssh_certificates_are_in_the_inventory(server, make_ca, name, place):
+    """Beside X.509, from their issue to their revocation."""
+    ca = make_ca("--ssh")
+    if place == "server":
+        use(ca, server, name, inventory=True)
+    elif server.type == "mysql":
+        pytest.skip("once is enough")
+    ca.start()
+    web = serial_of(ca.sign())
+    word = ["--provisioner", "ops", "--provisioner-password-file", ca.password_file]
+    ca.step("ssh", "certificate", "--no-password", "--insecure", "--no-agent", "bob@example.test",
+            "id", *word)
+    ca.step("ssh", "certificate", "--no-password", "--insecure", "--no-agent", "--host",
+            "web.example.test", "host", *word)
+    shown = {n: subprocess.run(["ssh-keygen", "-L", "-f", ca.folder / f"{n}-cert.pub"],
+                                  capture_output=True, text=True, check=True).stdout
+             for n in ("id", "host")}
+    serials = {n: re.search(r"Serial: (\d+)", text).group(1) for n, text in shown.items()}
+    rows = {r["serial"]: r for r in json.loads(db(ca, "list", "--ssh", "--format=json"))}
+    assert set(rows) == set(serials.values())
+    user, host = rows[serials["id"]], rows[serials["host"]]
+    assert user["kind"] == "ssh-user" and host["kind"] == "ssh-host"
+    assert user["subject"] == "bob@example.test" and "principal:bob" in user["names"]
+    assert host["names"] == ["principal:web.example.test"]
+    for row, text in ((user, shown["id"]), (host, shown["host"])):
+        assert row["provisioner"]["name"] == "ops" and row["status"] == "active"
+        assert row["fingerprint"] in text and row["caKey"] in text
+    assert listed(ca, "--san=principal:bob") == [serials["id"]]
+    assert listed(ca, "--x509") == [web]
+    ca.step("ssh", "revoke", serials["id"], *word)
+    assert listed(ca, "--revoked") == [serials["id"]] == listed(ca, "--revoked", "--ssh")
+    assert listed(ca, "--active", "--ssh") == [serials["host"]]
+    assert "sound" in db(ca, "check")
+    assert "3 certificates" in db(ca, "reindex")
+    again = {r["serial"]: r for r in json.loads(db(ca, "list", "--ssh", "--format=json"))}
+    assert again[serials["host"]] == host and again[serials["id"]]["status"] == "revoked"
+    ca.stop()
+    assert "2 ended certificates" not in db(ca, "prune", "--certificates=1d")
+
+
 def test_an_inventory_of_what_was_there_and_what_is_imported(server, make_ca, name):
     ca = use(make_ca(), server, name).start()
     serials = {serial_of(ca.sign()) for _ in range(3)}

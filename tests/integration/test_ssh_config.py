@@ -481,18 +481,17 @@ def test_the_engine_of_the_reference_agrees(reference, make_ca):  # noqa: F811
     whole["password"] = PASSWORD
     bare = {k: v for k, v in whole.items() if k != "templates"}
     for number, data in enumerate(list(requests())[5::41]):
+        data = {"GOOS": "", "StepPath": "", "StepBasePath": "", "User": "", **data}
         answers = configured(ca, "user", {**data, "StepSSHTemplateVersion": "v2"})
         assert len(answers) == 4
         for config in (whole, bare):
             (ca.folder / "theirs.json").write_text(json.dumps(config))
             said = execute([reference, "ssh", "config", "--offline", "--ca-config",
                             ca.folder / "theirs.json", "--dry-run", *itertools.chain(*(
-                                ("--set", f"{k}={v}") for k, v in {
-                                    "GOOS": "", "StepPath": "", "StepBasePath": "", **data
-                                }.items()))], env=ca.env, cwd=ca.folder)
+                                ("--set", f"{k}={v}") for k, v in data.items()))],
+                           env=ca.env, cwd=ca.folder)
             for name, (_, _, content) in answers.items():
-                if "<no value>" not in content:
-                    assert f"\n{content}\n" in "\n" + said.stdout + said.stderr, (number, name)
+                assert f"\n{content}\n" in said.stdout + said.stderr, (number, name)
 
 
 def test_a_ca_of_the_reference_is_taken_over(reference, make_ca, tmp_path):  # noqa: F811

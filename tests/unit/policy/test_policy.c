@@ -133,6 +133,8 @@ static void what_is_perhaps_not_meant_is_told(void **state)
          "\"host\":{\"allow\":{}}}}",
          "p.ssh.user: unknown member \"allowWildcardNames\" is ignored\n"
          "p.ssh.host: it has no rule: every name is allowed\n"},
+        {"{\"ssh\":{\"host\":{\"deny\":{\"principal\":[\"x\"],\"dns\":[\"y\"]}}}}",
+         "p.ssh.host: rules of kind \"principal\" match no host: use dns, ip and email\n"},
     };
 
     (void)state;
@@ -324,6 +326,35 @@ static void ssh_principals_follow_their_engine(void **state)
     assert_false(policy_check_ssh(a, host, &mail, 1, &e));
 }
 
+/* They only make the policy one that allows: docs/reference/policies.md. */
+static void rules_for_principals_match_no_host(void **state)
+{
+    static const struct {
+        const char *policy, *name;
+        bool good;
+    } ROWS[] = {
+        {"{\"allow\":{\"principal\":[\"*\"]}}", "a.lab.test", false},
+        {"{\"allow\":{\"principal\":[\"a.lab.test\"]}}", "a.lab.test", false},
+        {"{\"allow\":{\"principal\":[\"*\"],\"dns\":[\"*.lab.test\"]}}", "a.lab.test", true},
+        {"{\"allow\":{\"principal\":[\"*\"],\"dns\":[\"*.lab.test\"]}}", "a.other.test", false},
+        {"{\"allow\":{\"principal\":[\"*\"]},\"deny\":{\"dns\":[\"a.test\"]}}", "a.test", false},
+        {"{\"allow\":{\"principal\":[\"*\"],\"dns\":[\"*.test\"]},\"deny\":{\"ip\":[\"10.0.0.1\"]}"
+         "}",
+         "10.0.0.1", false},
+        {"{\"deny\":{\"principal\":[\"a.test\"]}}", "a.test", true},
+    };
+    const struct policy *host;
+    struct err e = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(ROWS) / sizeof(*ROWS); i++) {
+        struct slice name = slice_text(ROWS[i].name);
+        assert_true(read(ROWS[i].policy, POLICY_SSH_HOST, &host, &e));
+        if (policy_check_ssh(a, host, &name, 1, &e) != ROWS[i].good)
+            fail_msg("%s: %s", ROWS[i].policy, ROWS[i].name);
+    }
+}
+
 static void a_set_has_one_engine_for_each_kind(void **state)
 {
     static const char TEXT[] = "{\"x509\":{\"deny\":{\"dns\":[\"bad.test\"]}},"
@@ -357,6 +388,7 @@ int main(void)
         CASE(names_are_judged),
         CASE(common_names_have_rules_of_their_own),
         CASE(ssh_principals_follow_their_engine),
+        CASE(rules_for_principals_match_no_host),
         CASE(a_set_has_one_engine_for_each_kind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -425,11 +425,16 @@ static void older_schemas_are_brought_up(void **state UNUSED)
             assert_row(store, TABLE_X509_CERTS, SLICE("99"), SLICE("no certificate"));
             assert_row(store, TABLE_X509_CERTS, SLICE("12"), SLICE("\x30\x03\x02\x01\x00"));
             assert_row(store, TABLE_USED_OTT, SLICE("\xff\x00z"), SLICE("used"));
+            assert_row(store, TABLE_ACME_ORDERS, SLICE("o1"), SLICE("{}"));
+            assert_row(store, TABLE_ACME_CHALLENGES, SLICE("c1"), SLICE("{\"a\":1}"));
             put(store, TABLE_IMPORTS, SLICE("k"), SLICE("v"));
             import_row(&s, store, "t1", SLICE("k"), SLICE("v"));
             store_close(store);
         }
-        assert_sql(&s, "PRAGMA user_version", "3");
+        assert_sql(&s, "PRAGMA user_version", "4");
+        assert_sql(&s, "SELECT nkey||nvalue FROM acme_orders", "o1{}");
+        assert_sql(&s, "SELECT expires FROM kvbig WHERE tbl=14", "1760000000");
+        assert_sql(&s, "SELECT count(*) FROM kv WHERE tbl IN (14,15,16)", "0");
         assert_sql(&s, "SELECT hex(nkey) FROM used_ott", "FF007A");
         assert_sql(&s, "SELECT nkey FROM newel_imports", "k");
         assert_sql(&s, "SELECT nkey FROM t1", "k");

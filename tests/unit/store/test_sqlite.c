@@ -135,7 +135,7 @@ static void the_file_has_our_settings(void **state)
     assert_shell(p, "PRAGMA journal_mode", "wal");
     assert_shell(p, "PRAGMA auto_vacuum", "2");
     assert_shell(p, "PRAGMA application_id", "1314342220");
-    assert_shell(p, "PRAGMA user_version", "3");
+    assert_shell(p, "PRAGMA user_version", "4");
     assert_shell(p, "PRAGMA integrity_check", "ok");
     assert_shell(p, "SELECT count(*) FROM tables", "29");
 }
@@ -178,8 +178,8 @@ static void a_newer_schema_is_refused(void **state)
     struct place *p = *state;
 
     store_close(open_store(p));
-    shell(p, "PRAGMA user_version=4");
-    assert_does_not_open(p, "newer release (schema 4, this one knows 3)");
+    shell(p, "PRAGMA user_version=5");
+    assert_does_not_open(p, "newer release (schema 5, this one knows 4)");
 }
 
 static void a_file_of_another_program_is_refused_and_left_alone(void **state)
