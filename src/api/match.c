@@ -1,11 +1,21 @@
-/* Route tables are short, so they are walked; patterns are compared segment by segment. */
+/* Route tables are short, so they are walked; patterns are compared segment by segment, where the
+ * first letter leaves any doubt. */
 #include "api/match.h"
+
+/* Most patterns differ from most paths in the letter behind the first '/'. */
+static bool may_match(const char *pattern, struct slice path)
+{
+    return path.n < 2 || pattern[0] != '/' || pattern[1] == '{' || (uint8_t)pattern[1] == path.p[1];
+}
 
 static bool match_path(const char *pattern, struct slice path, struct slice args[4])
 {
-    struct slice want = slice_text(pattern), have = path, w, h;
+    struct slice want, have = path, w, h;
     size_t n = 0;
 
+    if (!may_match(pattern, path))
+        return false;
+    want = slice_text(pattern);
     for (;;) {
         bool more_want = slice_split(&want, '/', &w);
         bool more_have = slice_split(&have, '/', &h);

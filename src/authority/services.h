@@ -27,7 +27,7 @@ struct ssh_krl_cache {
     struct buf bytes, keys; /* keys: for which it was made */
     int64_t made_mono;
     _Atomic int64_t doubt_until; /* a list made before this may lack the latest revocation */
-    size_t odd; /* rows that were told about */
+    size_t odd;                  /* rows that were told about */
 };
 void ssh_krl_init(struct ssh_krl_cache *c);
 void ssh_krl_end(struct ssh_krl_cache *c);
@@ -43,11 +43,11 @@ struct services {
     struct store *store; /* never NULL: without `db` the memory engine */
     struct http_client *http;
     struct tls_slot *tls;
-    const struct steppath *sp;    /* template files lie below it; NULL: they cannot be used */
-    struct acme_service *acme;    /* NULL without a database */
-    struct gate crl_gate;         /* one CRL at a time */
-    struct gate webhook_gate;     /* calls at a time */
-    atomic_uint webhook_busy;     /* requests that call webhooks or wait for the gate */
+    const struct steppath *sp; /* template files lie below it; NULL: they cannot be used */
+    struct acme_service *acme; /* NULL without a database */
+    struct gate crl_gate;      /* one CRL at a time */
+    struct gate webhook_gate;  /* calls at a time */
+    atomic_uint webhook_busy;  /* requests that call webhooks or wait for the gate */
     struct ssh_krl_cache ssh_krl;
     pthread_mutex_t current_lock; /* guards current */
     struct authority *current;

@@ -187,6 +187,19 @@ static void put_text_value(struct buf *b, struct slice s)
     buf_put(b, s);
 }
 
+static void put_number(struct buf *b, int64_t number)
+{
+    char text[24], *p = text + sizeof(text);
+    uint64_t left = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+
+    do
+        *--p = (char)('0' + left % 10);
+    while (left /= 10);
+    if (number < 0)
+        *--p = '-';
+    buf_put(b, slice_of(p, (size_t)(text + sizeof(text) - p)));
+}
+
 static void put_bracketed(struct buf *b, const struct slice *texts, size_t n)
 {
     buf_byte(b, '[');
@@ -235,7 +248,7 @@ static void put_text_field(struct buf *b, const struct log_field *f)
         put_text_value(b, f->text);
         return;
     case LOG_VALUE_INT:
-        buf_printf(b, "%lld", (long long)f->number);
+        put_number(b, f->number);
         return;
     case LOG_VALUE_BOOL:
         buf_text(b, f->number ? "true" : "false");
@@ -311,7 +324,7 @@ static void put_json_field(struct buf *b, const struct log_field *f)
         put_json_text(b, f->text);
         return;
     case LOG_VALUE_INT:
-        buf_printf(b, "%lld", (long long)f->number);
+        put_number(b, f->number);
         return;
     case LOG_VALUE_BOOL:
         buf_text(b, f->number ? "true" : "false");

@@ -69,7 +69,7 @@ static struct slice file_name(const struct exporter *x, struct slice path)
 }
 
 static bool put_file_name(struct exporter *x, struct json *object, const char *name,
-                         struct slice path)
+                          struct slice path)
 {
     put_text(x, object, name, file_name(x, path));
     return slice_starts(path, "softkms:") || add_file(x, path);
@@ -257,7 +257,8 @@ static bool fill(struct exporter *x, const struct registry *registry)
     if (!put_authority(x, registry))
         return false;
     json_set(x->top, x->a, "tls", tls_object(x));
-    if (!put_templates(x) || !add_file(x, c->crt) || (!slice_starts(c->key, "softkms:") && !add_file(x, c->key)))
+    if (!put_templates(x) || !add_file(x, c->crt) ||
+        (!slice_starts(c->key, "softkms:") && !add_file(x, c->key)))
         return false;
     json_set(x->top, x->a, "files", x->files);
     return true;

@@ -17,6 +17,7 @@
  */
 #include <stdarg.h>
 
+#include "base/log.h"
 #include "store/sqlite.h"
 
 #define APPLICATION_ID 0x4e57454c /* "NWEL" */
@@ -227,6 +228,9 @@ static bool migrate(struct conn *c, int64_t version, struct err *e)
 {
     if (version == VERSION)
         return true;
+    log_line("store %s: its schema %d is brought to %d; with millions of certificates this takes "
+             "minutes",
+             c->path, (int)version, VERSION);
     if (!drop_views(c, e))
         return false;
     for (; version < VERSION; version++) {

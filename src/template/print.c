@@ -513,6 +513,8 @@ void print_value(struct tprint *p, const struct tvalue *v, uint32_t verb, unsign
         p->b->failed = true;
         return;
     }
+    if (verb == 'w' && v->kind != T_BYTES && v->kind != T_NONE && v->kind != T_NIL)
+        return bad_verb(p, verb, v); /* a verb for something else, whatever the value */
     if (print_own(p, v, verb))
         return;
     switch (v->kind) {

@@ -198,7 +198,7 @@ static void print_verb(struct directives *d, uint32_t verb)
     if (d->arg >= d->n)
         return complain(d, verb, "(MISSING)");
     v = &d->args[d->arg++];
-    if (verb == 'v') {
+    if (verb == 'v' || verb == 'w') {
         d->p.sharp_v = d->p.sharp;
         d->p.sharp = false;
         d->p.plus_v = d->p.plus;

@@ -157,16 +157,33 @@ METHOD(m_add_date)
 }
 
 /* Down to a multiple of the duration since the year 1. */
+/* What is beyond a multiple of d since the zero time. */
+static int64_t beyond(struct instant at, int64_t d)
+{
+    __int128 since = ((__int128)at.sec - INSTANT_ZERO_GO.sec) * NS_PER_SEC + at.nsec;
+    int64_t rest = (int64_t)(since % d);
+
+    return rest < 0 ? rest + d : rest;
+}
+
 METHOD(m_truncate)
 {
     struct ttime t = {.at = self->time->at, .zone = self->time->zone};
 
-    if (args[0].i > 0) {
-        __int128 since = ((__int128)t.at.sec - INSTANT_ZERO_GO.sec) * NS_PER_SEC + t.at.nsec;
-        int64_t rest = (int64_t)(since % args[0].i);
-        rest += rest < 0 ? args[0].i : 0;
-        t.at = plus(t.at, -rest);
-    }
+    if (args[0].i > 0)
+        t.at = plus(t.at, -beyond(t.at, args[0].i));
+    *out = time_value(run, t);
+    return true;
+}
+
+/* Halves go up. */
+METHOD(m_round)
+{
+    struct ttime t = {.at = self->time->at, .zone = self->time->zone};
+    int64_t d = args[0].i, rest = d > 0 ? beyond(t.at, d) : 0;
+
+    if (rest > 0)
+        t.at = plus(t.at, rest < d - rest ? -rest : d - rest);
     *out = time_value(run, t);
     return true;
 }
@@ -198,6 +215,7 @@ static const struct tmethod TIME_METHODS[] = {
     {"Equal", "t", m_equal},
     {"Compare", "t", m_compare},
     {"Truncate", "d", m_truncate},
+    {"Round", "d", m_round},
 };
 const struct ttype TTYPE_TIME = {
     .name = "time.Time",
@@ -242,6 +260,36 @@ NUMBER(m_milliseconds, tvalue_int64(self->i / NS_PER_MS))
 NUMBER(m_microseconds, tvalue_int64(self->i / 1000))
 NUMBER(m_nanoseconds, tvalue_int64(self->i))
 
+static struct tvalue duration_value(int64_t ns)
+{
+    return (struct tvalue){.kind = T_INT, .type = &TTYPE_DURATION, .i = ns};
+}
+
+METHOD(m_duration_truncate)
+{
+    int64_t d = args[0].i;
+
+    (void)run;
+    *out = duration_value(d > 0 ? self->i - self->i % d : self->i);
+    return true;
+}
+
+/* Halves go away from zero; what leaves the range stays at its end. */
+METHOD(m_duration_round)
+{
+    int64_t d = args[0].i, ns = self->i, rest = d > 0 ? ns % d : 0, rounded;
+
+    (void)run;
+    *out = duration_value(ns - rest);
+    if (rest > 0 && rest >= d - rest)
+        *out = duration_value(__builtin_add_overflow(ns - rest, d, &rounded) ? INT64_MAX : rounded);
+    if (rest < 0 && -rest >= d + rest)
+        *out = duration_value(__builtin_sub_overflow(ns - rest, d, &rounded) ? INT64_MIN : rounded);
+    return true;
+}
+
+NUMBER(m_abs, duration_value(self->i == INT64_MIN ? INT64_MAX : self->i < 0 ? -self->i : self->i))
+
 static const struct tmethod DURATION_METHODS[] = {
     {"Hours", "", m_hours},
     {"Minutes", "", m_minutes},
@@ -250,6 +298,9 @@ static const struct tmethod DURATION_METHODS[] = {
     {"Microseconds", "", m_microseconds},
     {"Nanoseconds", "", m_nanoseconds},
     {"String", "", m_duration_string},
+    {"Truncate", "d", m_duration_truncate},
+    {"Round", "d", m_duration_round},
+    {"Abs", "", m_abs},
 };
 const struct ttype TTYPE_DURATION = {
     .name = "time.Duration",

@@ -1,5 +1,7 @@
 #!/usr/bin/python3
-"""What a certificate by ACME costs the server: http-01, from new-order to the download.
+"""What a certificate by ACME costs the server: http-01, from new-order to the download.  The client
+asks for the order, its authorization, answers the challenge (and polls it where the answer is no
+verdict), looks at the order, finalizes, and downloads.
 
     bench_acme.py STEP STEP-CA [ACCOUNTS [ORDERS]]
 

@@ -1,5 +1,5 @@
-"""device-attest-01: a key whose device vouches for it gets a certificate for the device's identifier;
-by ACME itself, and by `step ca certificate --attestation-uri` with a plugin as the device."""
+"""device-attest-01: a key whose device vouches for it gets a certificate for the device's
+identifier; by ACME itself, and by `step ca certificate --attestation-uri` with a plugin as the device."""
 
 import base64
 import shutil

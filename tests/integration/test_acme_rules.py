@@ -1,5 +1,5 @@
-"""Rules of RFC 8555 6 and 7 that stand apart from the way of an order: where ACME is served, what is
-ignored, and ids that are none."""
+"""Rules of RFC 8555 6 and 7 that stand apart from the way of an order: where ACME is served, what
+is ignored, and ids that are none."""
 
 import http.client
 import socket
@@ -74,8 +74,8 @@ def test_members_that_are_the_server_s_are_ignored(lab):
     reply = made.post(made.kid, {"orders": "https://elsewhere.test/", "key": {"kty": "oct"},
                                  "termsOfServiceAgreed": False, "externalAccountBinding": {}})
     assert reply.status == 200 and reply.json()["orders"] == made.kid + "/orders"
-    order = made.order("given.test", status="valid", authorizations=[], expires="2099-01-01T00:00:00Z",
-                       certificate="https://elsewhere.test/", error=None, profile=5)
+    order = made.order("given.test", status="valid", authorizations=[],
+                       expires="2099-01-01T00:00:00Z", certificate="https://elsewhere.test/", error=None, profile=5)
     assert order.state["status"] == "pending" and len(order.state["authorizations"]) == 1
     assert "certificate" not in order.state and order.state["expires"] < "2099"
 
@@ -103,7 +103,8 @@ def test_what_is_no_object_answers_no_challenge(lab, client, payload):
     assert client.post(challenge["url"]).json()["status"] == "pending"
 
 
-@pytest.mark.parametrize("name", ["%00", "%2e%2e", "..", "%ff", "a" * 5000, "%25", "*", "'", "%0d%0a"])
+@pytest.mark.parametrize("name", ["%00", "%2e%2e", "..", "%ff", "a" * 5000, "%25", "*", "'",
+                                  "%0d%0a"])
 def test_ids_that_are_none(lab, client, name):
     csr, _ = acme_csr(["x.test"])
     for path, payload in ((f"/order/{name}", None), (f"/authz/{name}", None),

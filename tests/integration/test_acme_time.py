@@ -72,7 +72,8 @@ def test_orders_that_were_left_alone_for_a_day_are_invalid(lab):
     for order in (pending, ready):
         state = order.refresh()
         assert state["status"] == "invalid"
-        assert state["error"]["type"].endswith(":malformed") and "expired" in state["error"]["detail"]
+        assert state["error"]["type"].endswith(":malformed")
+        assert "expired" in state["error"]["detail"]
         csr, _ = acme_csr([state["identifiers"][0]["value"]])
         problem(order.finalize(csr), 403, "orderNotReady")
     state = pending.authz()

@@ -1,5 +1,5 @@
-"""A challenge that is answered waits a moment for its verdict: it holds no worker, and nothing depends
-on whether somebody is still there to hear it."""
+"""A challenge that is answered waits a moment for its verdict: it holds no worker, and nothing
+depends on whether somebody is still there to hear it."""
 
 import concurrent.futures
 import threading

@@ -1,6 +1,7 @@
 """`step ssh` as a client: files that ssh-keygen knows, an agent that is OpenSSH's, a stream."""
 
 import base64
+import contextlib
 import http.server
 import json
 import os
@@ -17,6 +18,8 @@ from conftest import SLOW, STEP, Ca, make_cert, pem_of
 from cryptography.hazmat.primitives.asymmetric import ec
 from machine import Machine, by_password, execute, fit_together, leaf, mode, names
 from sshd_lab import Agent
+from test_toolbox_services import (Running, idp, secure_idp,  # noqa: F401
+                                   visit)  # pylint: disable=unused-import
 
 PLAIN = ["--no-password", "--insecure"]
 
@@ -436,6 +439,24 @@ def test_the_agent_forgets_what_has_ended(client, ca, agent):
         time.sleep(0.2)
 
 
+def test_a_login_that_makes_the_account(client, ca, agent):
+    client.step("ssh", "login", "--add-user", "--kty", "OKP", "bob@x.io", *by_password(ca))
+    lines = client.step("ssh", "list").stdout.splitlines()
+    assert [line.split()[2:] for line in lines] == [["bob@x.io", "(ED25519-CERT)"],
+                                                    ["bob-provisioner", "(ED25519-CERT)"]]
+
+
+def test_a_login_clears_away_what_has_ended(client, ca, agent):
+    certificate(client, ca, "bob", "old", *PLAIN, "--no-agent", "--not-after", "3s")
+    execute(["ssh-add", "-q", "old"], env=client.env, cwd=client.folder)
+    blob = (client.folder / "old-cert.pub").read_text().split()[1]
+    comment = next(line for line in listed(client).splitlines() if blob in line).split(" ", 2)[2]
+    time.sleep(3.2)
+    assert blob in listed(client), "the agent was not told when it ends"
+    client.step("ssh", "login", "bob", "--comment", comment, *by_password(ca))
+    assert blob not in listed(client) and "cert-v01" in listed(client)
+
+
 def test_login_needs_an_agent(client, ca):
     assert "SSH_AUTH_SOCK" in client.step("ssh", "login", "bob", *by_password(ca), ok=False).stderr
     client.env["SSH_AUTH_SOCK"] = str(client.folder / "nobody")
@@ -739,8 +760,10 @@ class Demanding(http.server.BaseHTTPRequestHandler):
 
     def answer(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0))) or None
+        self.server.seen[self.path] = body
         reply = self.ca.request(self.command, self.path, body)
-        text = reply.body
+        text = self.server.instead.get(self.path, reply.body)
+        self.server.said[self.path] = text
         if self.path == "/version":
             text = json.dumps({**json.loads(text), "requireClientAuthentication": True}).encode()
         self.send_response(reply.status)
@@ -754,21 +777,31 @@ class Demanding(http.server.BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def demanding(ca, tmp_path):
-    """Address of a CA that wants client certificates."""
-    crt, key = ca.issue("localhost", tmp_path)
+@contextlib.contextmanager
+def in_front_of(ca, folder):
+    crt, key = ca.issue("localhost", folder)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(crt, key)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0),
                                              type("Handler", (Demanding,), {"ca": ca}))
+    server.seen, server.said, server.instead = {}, {}, {}
     server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    yield f"https://localhost:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
-    thread.join(20)
+    server.url = f"https://localhost:{server.server_address[1]}"
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(20)
+
+
+@pytest.fixture
+def demanding(ca, tmp_path):
+    """Address of a CA that wants client certificates."""
+    with in_front_of(ca, tmp_path) as server:
+        yield server.url
 
 
 def test_an_identity_comes_along_and_is_renewed(client, ca, demanding):
@@ -804,6 +837,53 @@ def test_users_have_an_identity_without_a_machine(client, ca, demanding, agent):
     client.step("ssh", "login", "bob", "--ca-url", demanding, *by_password(ca))
     assert names(leaf(client.path / "identity/identity.crt")) == {
         "dns": ["bob"], "ip": [], "email": [], "uri": []}
+
+
+def test_another_certificate_than_the_one_that_was_asked_for_is_refused(client, ca, tmp_path):
+    with in_front_of(ca, tmp_path) as server:
+        there = ["--ca-url", server.url]
+        certificate(client, ca, "bob", "one", *PLAIN, *there)
+        server.instead["/ssh/sign"] = server.said["/ssh/sign"]
+        done = certificate(client, ca, "bob", "two", *PLAIN, *there, ok=False)
+        assert "for another key" in done.stderr and not (client.folder / "two").exists()
+        # bits of the signature turned over
+        blob = bytearray(base64.b64decode(json.loads(server.said["/ssh/sign"])["crt"]))
+        blob[-1] ^= 1
+        server.instead["/ssh/sign"] = json.dumps({"crt": base64.b64encode(blob).decode()}).encode()
+        certificate(client, ca, "--sign", "bob", "one.pub", "-f", *there, ok=False)
+        # of the other type
+        certificate(client, ca, "--host", "--sign", "bob", "one.pub", "-f", *there, ok=False)
+        del server.instead["/ssh/sign"]
+        certificate(client, ca, "--sign", "bob", "one.pub", "-f", *there)
+        server.instead["/ssh/sign"] = server.said["/ssh/sign"]
+        done = certificate(client, ca, "--host", "--sign", "bob", "one.pub", "-f", *there, ok=False)
+        assert "user certificate instead of" in done.stderr
+
+
+# --- Login at a provider --------------------------------------------------------------------------
+
+
+def test_an_identity_token_says_who_it_is(client, agent, secure_idp, tmp_path):  # noqa: F811
+    """What the CA is asked for; that it is refused there is another matter."""
+    other = Ca(tmp_path / "ca5", ["--ssh"])
+    other.configure(lambda c: c["authority"]["provisioners"].append({
+        "type": "OIDC", "name": "people", "clientID": "the client", "clientSecret": "s",
+        "configurationEndpoint": secure_idp.provider + "/.well-known/openid-configuration"}))
+    other.start()
+    secure_idp.rules["claims"] = {"email": "Joe.Doe@x.io", "iat": int(time.time())}
+    try:
+        client.bootstrap(other, "--force")
+        with in_front_of(other, tmp_path) as server:
+            words = ["ssh", "login", "--provisioner", "people", "--ca-url", server.url]
+            with Running(client, *words, STEP_OPEN_BROWSER="0", **secure_idp.trust) as running:
+                visit(running.line("http"))
+                assert running.end()[0] == 1
+            asked = json.loads(server.seen["/ssh/sign"])
+    finally:
+        other.stop()
+    assert asked["keyID"] == "Joe.Doe@x.io" and asked["certType"] == "user"
+    assert asked["principals"] == ["joedoe", "Joe.Doe", "Joe.Doe@x.io"]
+    assert asked["identityCSR"] and asked["validAfter"]
 
 
 # --- Help -----------------------------------------------------------------------------------------

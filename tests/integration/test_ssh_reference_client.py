@@ -1,4 +1,4 @@
-"""The original `step ssh` against our server, and SSH files and tokens that cross between the two."""
+"""The original `step ssh` against our server; SSH files and tokens that cross between the two."""
 
 import json
 import re
@@ -201,7 +201,8 @@ def test_a_host_is_set_up(ca, theirs):
     done = theirs.step("ssh", "config", "--host", "--dry-run", "--set", "Certificate=hk-cert.pub",
                        "--set", "Key=hk")
     text = plain(done.stderr)
-    for word in ("TrustedUserCAKeys", "HostCertificate /etc/ssh/hk-cert.pub", "HostKey /etc/ssh/hk"):
+    for word in ("TrustedUserCAKeys", "HostCertificate /etc/ssh/hk-cert.pub",
+                 "HostKey /etc/ssh/hk"):
         assert word in text
     assert "Certificate" in theirs.step("ssh", "config", "--host", ok=False).stderr
 
