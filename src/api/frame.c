@@ -19,6 +19,7 @@
 #define RUNS_MAX      64 /* many orders of one account meet in one list */
 #define BODY_IGNORED  (64u << 10)
 #define SECONDS_USUAL 30
+#define QUICK_BODY    4096
 
 struct frame {
     struct services *services;
@@ -203,12 +204,14 @@ static void decide(struct ticket *t)
     t->failed = t->outcome == ACT_FAILED;
 }
 
-/* Handing a request to a worker and back costs more than many a request. */
+/* Handing a request to a worker and back costs more than many a request; but reading a large body
+ * is not quick, whoever sent it. */
 static bool runs_here(const struct ticket *t)
 {
     const struct store *store = t->frame->services->store;
 
-    return t->request.route->flags & ROUTE_QUICK && store && !(store->caps & STORE_SHARED);
+    return t->request.route->flags & ROUTE_QUICK && t->request.x->in.body.n <= QUICK_BODY &&
+           store && !(store->caps & STORE_SHARED);
 }
 
 static void start(struct ticket *t)

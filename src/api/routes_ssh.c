@@ -227,14 +227,21 @@ static void add_machine(struct arena *a, struct sans *names, struct slice uri)
     names->n++;
 }
 
-/* The same token, for X.509: the request's URIs are its own affair. */
+/* The same token, for X.509: the request's URIs are its own affair, and cnf is about the SSH key.
+ */
 static bool authorize_identity(struct request *r, struct slice ott, struct ssh_sign_state *s)
 {
     if (!authorize_token_again(&r->work, ott, METHOD_SIGN, &s->identity))
         return err_wrap(&r->work.err, "identityCSR");
     struct grant_x509 *x = &s->identity->x509;
-    for (size_t i = 0; i < x->n_rules; i++)
-        x->rules[i].uris_free = true;
+    size_t n = 0;
+    for (size_t i = 0; i < x->n_rules; i++) {
+        if (x->rules[i].kind == CSR_RULE_FINGERPRINT)
+            continue;
+        x->rules[n] = x->rules[i];
+        x->rules[n++].uris_free = true;
+    }
+    x->n_rules = n;
     add_machine(r->work.arena, &x->sans, machine_uri(s->csr));
     return true;
 }

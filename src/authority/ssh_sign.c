@@ -136,6 +136,7 @@ bool ssh_sign(struct work *w, const struct grant *g, const struct ssh_request *r
     struct ssh_wish granted = narrow(w->arena, &g->ssh, &r->wish);
 
     if (!ssh_rules_check(&g->ssh, &r->wish, &w->err) ||
+        !ssh_confirmation_check(w->arena, &g->ssh, r->key.blob, &w->err) ||
         !ssh_key_check(&r->key, "publicKey", &w->err) || !ssh_shape(w, g, &granted, r, &data, made))
         return false;
     c->key = r->key;

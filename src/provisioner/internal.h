@@ -32,6 +32,8 @@ bool token_claims_check(const struct provisioner *p, const struct token *t, enum
 /* claim enableSSHCA.  ERR_UNAUTHORIZED. */
 bool ssh_enabled_check(const struct provisioner *p, struct err *e) CHECKED;
 /* What the claim step.ssh grants.  ERR_UNAUTHORIZED; MALFORMED (told) for an unknown certType. */
+/* cnf."x5rt#S256" (RFC 7800) as it is written; empty when the token has none. */
+bool token_confirmation(const struct token *t, struct slice *text, struct err *e) CHECKED;
 bool token_grant_ssh(const struct token *t, const struct asking *ask, struct grant *g,
                      struct err *e) CHECKED;
 /* What a self-made sign token grants: subject, names, rules; common-name rule by cn_any. */

@@ -145,7 +145,8 @@ struct grant_ssh {
     enum ssh_fallback fallback;
     /* Of the token; they win over the request's. */
     struct time_or_duration valid_after, valid_before;
-    bool limited; /* X5C: not beyond the credential */
+    struct slice confirmed; /* cnf: base64url of the key's SHA-256; empty: any key */
+    bool limited;           /* X5C: not beyond the credential */
     struct instant ceiling;
     const struct ssh_cert *held; /* SSHPOP: the certificate that was presented */
 };
@@ -153,6 +154,9 @@ struct grant_ssh {
  * something required is missing.  Principals compare without case. */
 bool ssh_rules_check(const struct grant_ssh *g, const struct ssh_wish *asked,
                      struct err *e) CHECKED;
+/* The public key, as its blob, against the token's cnf: FORBIDDEN. */
+bool ssh_confirmation_check(struct arena *a, const struct grant_ssh *g, struct slice blob,
+                            struct err *e) CHECKED;
 struct grant {
     const struct provisioner *by;
     struct slice subject;

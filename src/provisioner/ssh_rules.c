@@ -1,4 +1,7 @@
 /* A request for an SSH certificate against what its grant says. */
+#include "base/encode.h"
+#include "crypto/digest.h"
+#include "crypto/secret.h"
 #include "provisioner/provisioner.h"
 
 /* "alice, bob", for messages. */
@@ -96,4 +99,19 @@ static bool check_required(const struct ssh_wish *got, struct err *e)
 bool ssh_rules_check(const struct grant_ssh *g, const struct ssh_wish *asked, struct err *e)
 {
     return (!g->match || match(g->match, asked, e)) && (!g->required || check_required(asked, e));
+}
+
+bool ssh_confirmation_check(struct arena *a, const struct grant_ssh *g, struct slice blob,
+                            struct err *e)
+{
+    uint8_t own[DIGEST_MAX];
+    struct slice wanted;
+
+    if (g->confirmed.n == 0)
+        return true;
+    digest_of(DIGEST_SHA256, blob, own);
+    return (base64_read(a, BASE64_URL_RAW, g->confirmed, &wanted) &&
+            wanted.n == digest_size(DIGEST_SHA256) &&
+            secret_equal(wanted, slice_of(own, wanted.n))) ||
+           err_set(e, ERR_FORBIDDEN, "the token's cnf claim is bound to another public key");
 }

@@ -24,12 +24,11 @@ static void add_rule(struct grant_x509 *x, struct csr_rule rule)
     x->rules[x->n_rules++] = rule;
 }
 
-/* cnf."x5rt#S256" binds the token to one request (RFC 7800). */
-static bool confirmation(const struct token *t, const struct asking *ask, struct grant *g,
-                         struct err *e)
+bool token_confirmation(const struct token *t, struct slice *text, struct err *e)
 {
     const struct json *cnf = json_get_exact(t->claims, "cnf");
 
+    *text = SLICE_NONE;
     if (!cnf || cnf->kind == JSON_NULL)
         return true;
     if (cnf->kind != JSON_OBJECT)
@@ -37,12 +36,21 @@ static bool confirmation(const struct token *t, const struct asking *ask, struct
     const struct json *digest = json_get_exact(cnf, "x5rt#S256");
     if (!digest)
         return true;
-    struct slice *text = arena_alloc(ask->arena, sizeof(*text));
     *text = json_text(digest);
-    if (text->n == 0)
-        return err_set(e, ERR_UNAUTHORIZED, "token claim cnf: x5rt#S256 is not a text");
-    add_rule(&g->x509,
-             (struct csr_rule){.kind = CSR_RULE_FINGERPRINT, .texts = text, .n_texts = 1});
+    return text->n > 0 || err_set(e, ERR_UNAUTHORIZED, "token claim cnf: x5rt#S256 is not a text");
+}
+
+/* It binds the token to one request. */
+static bool confirmation(const struct token *t, const struct asking *ask, struct grant *g,
+                         struct err *e)
+{
+    struct slice *text = arena_alloc(ask->arena, sizeof(*text));
+
+    if (!token_confirmation(t, text, e))
+        return false;
+    if (text->n > 0)
+        add_rule(&g->x509,
+                 (struct csr_rule){.kind = CSR_RULE_FINGERPRINT, .texts = text, .n_texts = 1});
     return true;
 }
 

@@ -93,7 +93,7 @@ bool token_grant_ssh(const struct token *t, const struct asking *ask, struct gra
 
     if (!ssh || ssh->kind != JSON_OBJECT)
         return err_set(e, ERR_UNAUTHORIZED, "token has no claim step.ssh");
-    if (!read_wish(ask->arena, ssh, wish, e))
+    if (!read_wish(ask->arena, ssh, wish, e) || !token_confirmation(t, &g->ssh.confirmed, e))
         return false;
     *subject = t->sub;
     g->subject = t->sub;

@@ -260,11 +260,6 @@ NUMBER(m_milliseconds, tvalue_int64(self->i / NS_PER_MS))
 NUMBER(m_microseconds, tvalue_int64(self->i / 1000))
 NUMBER(m_nanoseconds, tvalue_int64(self->i))
 
-static struct tvalue duration_value(int64_t ns)
-{
-    return (struct tvalue){.kind = T_INT, .type = &TTYPE_DURATION, .i = ns};
-}
-
 METHOD(m_duration_truncate)
 {
     int64_t d = args[0].i;

@@ -3,6 +3,7 @@ policies, webhooks and templates of the operator, and with RSA keys before a rea
 
 import base64
 import concurrent.futures
+import hashlib
 import json
 import os
 import threading
@@ -10,7 +11,7 @@ import time
 from http.client import HTTPException, HTTPSConnection
 
 import pytest
-from conftest import SLOW, STEP, make_cert, make_csr, sign_jwt
+from conftest import SLOW, STEP, b64url, make_cert, make_csr, sign_jwt
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
@@ -426,7 +427,7 @@ def test_templates_say_what_is_in_a_certificate(shared, tmp_path):
      "before"),
     ('{"type": "host", "keyId": "k", "principals": ["a"], "validBefore": "2222-01-01T00:00:00Z"}',
      403, "more than"),
-])
+], ids=range(20))
 def test_templates_that_make_no_certificate(shared, template, status, words):
     use(shared, template=template)
     reply = shared.ssh_sign()
@@ -572,9 +573,27 @@ def test_tokens_of_another_time_or_another_ca(shared):
     for change in ({"aud": "https://other.test/1.0/ssh/renew#sshpop/sshpop"},
                    {"iss": "late", "aud": f"{pop}#sshpop/sshpop"},
                    {"aud": pop + "#sshpop/late"}, {"aud": pop + "#x5c/edge"}, {"sub": ""},
+                   {"iat": now - 86400},
                    {"exp": now - 120, "nbf": now - 600}, {"nbf": now + 600, "exp": now + 900}):
         assert shared.renew(host_key, cert, **change).status == 401, change
     assert shared.renew(host_key, cert, aud=f"{shared.url}/ssh/renew#sshpop/sshpop").status == 201
+
+
+def test_cnf_binds_a_token_to_one_key(shared):
+    key = ec.generate_private_key(ec.SECP256R1())
+    _, csr = make_csr([], ec.generate_private_key(ec.SECP256R1()), "alice")
+
+    def sign(digest, **more):
+        return shared.ssh_sign(ott=shared.ssh_token({}, cnf={"x5rt#S256": digest}), key=key, **more)
+
+    own = b64url(hashlib.sha256(blob_of(key)).digest())
+    assert sign(own).status == 201 and sign(own, identityCSR=csr).status == 201
+    other = ec.generate_private_key(ec.SECP256R1())
+    for wrong in (b64url(hashlib.sha256(blob_of(other)).digest()), own[:-1], own + "=", "x"):
+        reply = sign(wrong)
+        assert reply.status == 403 and "cnf" in reply.json()["message"], reply.body
+    for odd in ("", 5, None):
+        assert sign(odd).status == 401
 
 
 def test_keys_for_accounts_are_judged(shared):

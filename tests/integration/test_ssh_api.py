@@ -739,6 +739,9 @@ def test_revocation_by_jwk(ssh):
     assert ssh.post("/ssh/rekey", {"ott": token, "publicKey": b64(blob_of(key))}).status == 401
     # a number that nobody knows may be revoked too
     assert revoke(ssh, 4711).status == 200
+    # whoever issues none may revoke
+    token = ssh.ssh_token(iss="plain", sub="4712", method="ssh/revoke")
+    assert revoke(ssh, 4712, token).status == 200
 
 
 def test_revocation_by_the_certificate(ssh):

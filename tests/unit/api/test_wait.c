@@ -28,6 +28,7 @@ static struct arena *arena;
 static struct latch *latch;
 static struct frame *frame;
 static int64_t wait_ns;
+static struct slice body;
 static bool twice, deny_second;
 static atomic_uint acts, authorizes;
 static pthread_t ran_on;
@@ -138,6 +139,7 @@ static struct http_exchange *send(const char *path)
     x->in.method_text = SLICE("POST");
     x->in.path = x->in.target = slice_text(path);
     x->in.protocol = "HTTP/1.1";
+    x->in.body = body;
     app->dispatch(app->arg, x);
     return x;
 }
@@ -305,6 +307,11 @@ static void quick_routes_run_where_the_request_came_in(void **state)
     send("/now");
     wait_for(1);
     assert_false(pthread_equal(ran_on, pthread_self()));
+    body = arena_copy(arena, slice_of(arena_alloc(arena, 5000), 5000)); /* takes its time to read */
+    send("/quick");
+    wait_for(1);
+    assert_false(pthread_equal(ran_on, pthread_self()));
+    body = SLICE_NONE;
     services.store->caps |= STORE_SHARED; /* a server far away may be slow */
     send("/quick");
     wait_for(1);

@@ -413,7 +413,7 @@ static void make_old(struct sample *s, const char *schema)
     sqlite3_close(db);
 }
 
-static const char *const OLD_SCHEMAS[] = {"schema-v1.sql", "schema-v2.sql"};
+static const char *const OLD_SCHEMAS[] = {"schema-v1.sql", "schema-v2.sql", "schema-v3.sql"};
 
 static void older_schemas_are_brought_up(void **state UNUSED)
 {
@@ -460,6 +460,29 @@ static void schema_2_keeps_its_ssh_certificates(void **state UNUSED)
     assert_sql(&s, "SELECT count(*) FROM certificates", "2");
     assert_row(store, TABLE_SSH_CERTS, SLICE("12"), SLICE("ssh"));
     assert_row(store, TABLE_X509_CERTS, SLICE("12"), SLICE("\x30\x03\x02\x01\x00"));
+    store_close(store);
+    sample_close(&s);
+}
+
+static void schema_3_keeps_its_acme_orders_and_their_ends(void **state UNUSED)
+{
+    struct sample s = empty_place();
+    struct inventory_query ssh = {.only_ssh = true, .san = SLICE("ann")};
+    uint64_t removed;
+    int n[3] = {0};
+
+    make_old(&s, "schema-v3.sql");
+    struct store *store = open_target(&s);
+    assert_row(store, TABLE_ACME_ORDERS, SLICE("order"), SLICE("{}"));
+    assert_row(store, TABLE_ACME_AUTHZS, SLICE("authz"), SLICE("{}"));
+    assert_row(store, TABLE_ACME_CHALLENGES, SLICE("challenge"), SLICE("{}"));
+    assert_row(store, TABLE_SSH_CERTS, SLICE("12"), SLICE("ssh-blob"));
+    assert_true(store->ops->inventory(store, &ssh, count_row, n, DEADLINE_NONE, &s.e));
+    assert_int_equal(n[0] + n[1], 1);
+    assert_sql(&s, "SELECT count(*) FROM acme_orders WHERE nkey='order'", "1");
+    assert_true(store->ops->prune(store, 1770000000, &removed, &s.e));
+    assert_row(store, TABLE_ACME_ORDERS, SLICE("order"), SLICE_NONE);
+    assert_row(store, TABLE_ACME_AUTHZS, SLICE("authz"), SLICE("{}"));
     store_close(store);
     sample_close(&s);
 }
@@ -511,6 +534,7 @@ int main(void)
         cmocka_unit_test(a_store_that_can_write_is_ready),
         cmocka_unit_test(older_schemas_are_brought_up),
         cmocka_unit_test(schema_2_keeps_its_ssh_certificates),
+        cmocka_unit_test(schema_3_keeps_its_acme_orders_and_their_ends),
         cmocka_unit_test(schemas_are_the_same_however_they_came),
     };
 
