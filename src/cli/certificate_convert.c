@@ -40,12 +40,12 @@ static const struct flag *const BUNDLE_SETS[] = {FLAGS_FORCE, NULL};
 const struct command CMD_CERTIFICATE_BUNDLE = {
     .name = "bundle",
     .summary = "put a certificate and the one of its issuer into one file",
-    .synopsis = "<crt_file> <ca> <bundle_file>",
+    .synopsis = "<crt-file> <ca> <bundle-file>",
     .description = "Writes the first certificate of one file and the first of another into a "
                    "third, as servers want them: the leaf first, its issuer behind it.",
-    .arguments = "crt_file\tThe file with the leaf certificate (PEM or DER).\n"
+    .arguments = "crt-file\tThe file with the leaf certificate (PEM or DER).\n"
                  "ca\tThe file with the certificate of its issuer (PEM or DER).\n"
-                 "bundle_file\tThe file to write.",
+                 "bundle-file\tThe file to write.",
     .examples = "A chain for a web server:\n"
                 "$ step certificate bundle web.crt intermediate_ca.crt web-chain.crt\n"
                 "\n"
@@ -138,10 +138,10 @@ static const struct flag *const FORMAT_SETS[] = {FORMAT_FLAGS, FLAGS_FORCE, NULL
 const struct command CMD_CERTIFICATE_FORMAT = {
     .name = "format",
     .summary = "convert a certificate between PEM and DER",
-    .synopsis = "[<crt_file>]",
+    .synopsis = "[<crt-file>]",
     .description = "Writes the first certificate or certificate request of a PEM file as DER, and "
                    "what is DER as PEM.",
-    .arguments = "crt_file\tA file with a certificate or request, or \"-\", the default, for "
+    .arguments = "crt-file\tA file with a certificate or request, or \"-\", the default, for "
                  "standard input.",
     .examples = "From PEM to DER:\n"
                 "$ step certificate format web.crt --out web.der\n"
@@ -207,10 +207,10 @@ static const struct flag *const KEY_SETS[] = {KEY_FLAGS, FLAGS_FORCE, NULL};
 const struct command CMD_CERTIFICATE_KEY = {
     .name = "key",
     .summary = "print the public key of a certificate",
-    .synopsis = "<crt_file>",
+    .synopsis = "<crt-file>",
     .description = "Prints the public key of a certificate or of a certificate request as PEM. Of "
                    "several it is the first.",
-    .arguments = "crt_file\tA file with a certificate, a request or a key (PEM or DER), or \"-\" "
+    .arguments = "crt-file\tA file with a certificate, a request or a key (PEM or DER), or \"-\" "
                  "for standard input.",
     .examples = "The key of a certificate:\n"
                 "$ step certificate key web.crt\n"

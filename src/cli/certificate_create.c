@@ -187,6 +187,16 @@ static bool take_key(struct creating *c, const char *path)
     return true;
 }
 
+/* Before anything is asked for. */
+static bool check_key_flags(struct creating *c)
+{
+    struct invocation *inv = c->inv;
+    enum key_type type;
+    unsigned bits;
+
+    return has(inv, "key") || key_choice(inv, flag_bool(inv, "insecure"), &type, &bits, &inv->err);
+}
+
 static bool make_key(struct creating *c)
 {
     struct invocation *inv = c->inv;
@@ -377,7 +387,7 @@ static int run_create(struct invocation *inv)
     struct creating c = {.inv = inv};
     struct slice der;
 
-    if (!check_arguments(&c) || !choose_profile(&c) || !check_issuer_flags(&c) ||
+    if (!check_arguments(&c) || !check_key_flags(&c) || !choose_profile(&c) || !check_issuer_flags(&c) ||
         !choose_names(&c) || !choose_times(&c) || !may_write_all(&c) || !get_key(&c) ||
         !load_ca(&c))
         return fail(inv);

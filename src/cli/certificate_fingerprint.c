@@ -60,10 +60,10 @@ static const struct flag_rule FINGERPRINT_RULES[] = {{RULE_INSECURE, "sha1", NUL
 const struct command CMD_CERTIFICATE_FINGERPRINT = {
     .name = "fingerprint",
     .summary = "print the fingerprint of a certificate",
-    .synopsis = "[<crt_file>]",
+    .synopsis = "[<crt-file>]",
     .description = "Prints the SHA-256 digest of a certificate, or of a certificate request. Of "
                    "several certificates it is the first, unless --bundle is given.",
-    .arguments = "crt_file\tA file with certificates or a request (PEM or DER), a URL, or \"-\", "
+    .arguments = "crt-file\tA file with certificates or a request (PEM or DER), a URL, or \"-\", "
                  "the default, for standard input.",
     .examples = "The fingerprint of a root, for 'step ca bootstrap':\n"
                 "$ step certificate fingerprint root_ca.crt\n"

@@ -134,11 +134,11 @@ static const struct flag_rule INSPECT_RULES[] = {
 const struct command CMD_CERTIFICATE_INSPECT = {
     .name = "inspect",
     .summary = "show a certificate or a certificate request",
-    .synopsis = "[<crt_file>]",
+    .synopsis = "[<crt-file>]",
     .description = "Shows what is in a certificate, or in a certificate request when there is no "
                    "certificate. Nothing in a file is verified; the certificate of a server is, "
                    "unless --insecure is given.",
-    .arguments = "crt_file\tA file with certificates or a request (PEM or DER), a URL, or \"-\", "
+    .arguments = "crt-file\tA file with certificates or a request (PEM or DER), a URL, or \"-\", "
                  "the default, for standard input.",
     .examples = "A certificate in a file:\n"
                 "$ step certificate inspect web.crt\n"

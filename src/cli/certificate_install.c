@@ -70,13 +70,13 @@ static const struct flag *const STORE_SETS[] = {STORE_FLAGS, NULL};
 const struct command CMD_CERTIFICATE_INSTALL = {
     .name = "install",
     .summary = "make this machine trust a root certificate",
-    .synopsis = "<crt_file>",
+    .synopsis = "<crt-file>",
     .description =
         "Installs a root certificate in the trust store of the system, and on demand in those of "
         "Java and of browsers. It must be a CA certificate that signed itself.\n\n"
         "Where root's rights are needed and this user does not have them, sudo is asked. A store "
         "whose tools are not installed (certutil for browsers, keytool for Java) is passed over.",
-    .arguments = "crt_file\tA file with the root certificate (PEM or DER).",
+    .arguments = "crt-file\tA file with the root certificate (PEM or DER).",
     .examples = "Trust the root of an authority:\n"
                 "$ step certificate install $(step path)/certs/root_ca.crt\n"
                 "\n"
@@ -91,10 +91,10 @@ const struct command CMD_CERTIFICATE_INSTALL = {
 const struct command CMD_CERTIFICATE_UNINSTALL = {
     .name = "uninstall",
     .summary = "make this machine no longer trust a root certificate",
-    .synopsis = "<crt_file>",
+    .synopsis = "<crt-file>",
     .description = "Removes a root certificate from the trust stores that 'step certificate "
                    "install' put it into. --prefix must be the same.",
-    .arguments = "crt_file\tA file with the root certificate (PEM or DER).",
+    .arguments = "crt-file\tA file with the root certificate (PEM or DER).",
     .examples = "From the system:\n"
                 "$ step certificate uninstall root_ca.crt\n"
                 "\n"

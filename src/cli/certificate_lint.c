@@ -136,12 +136,12 @@ static const struct flag *const LINT_SETS[] = {LINT_FLAGS, FLAGS_PEER, NULL};
 const struct command CMD_CERTIFICATE_LINT = {
     .name = "lint",
     .summary = "check a certificate against the rules for certificates",
-    .synopsis = "<crt_file>",
+    .synopsis = "<crt-file>",
     .description = "Checks a certificate against the rules of RFC 5280, and of the CA/Browser "
                    "Forum where they make sense for a private authority. Each finding is an error, "
                    "a warning or a notice and names the rule. Nothing is verified: neither "
                    "signature nor time.",
-    .arguments = "crt_file\tA file with certificates (PEM or DER), a URL, or \"-\" for standard "
+    .arguments = "crt-file\tA file with certificates (PEM or DER), a URL, or \"-\" for standard "
                  "input.",
     .examples =
         "A certificate in a file:\n"

@@ -54,10 +54,10 @@ static const struct flag *const RENEWAL_SETS[] = {RENEWAL_FLAGS, FLAGS_PEER, NUL
 const struct command CMD_CERTIFICATE_NEEDS_RENEWAL = {
     .name = "needs-renewal",
     .summary = "check whether a certificate is due for renewal",
-    .synopsis = "<crt_file>",
+    .synopsis = "<crt-file>",
     .description = "Tells by its exit code whether a certificate should be renewed: when two "
                    "thirds of its lifetime are over, or when --expires-in says.",
-    .arguments = "crt_file\tA file with certificates (PEM or DER) or a URL.",
+    .arguments = "crt-file\tA file with certificates (PEM or DER) or a URL.",
     .examples =
         "Renew when it is time to:\n"
         "$ step certificate needs-renewal web.crt && step ca renew --force web.crt web.key\n"

@@ -150,15 +150,15 @@ static const struct flag_rule P12_RULES[] = {
 const struct command CMD_CERTIFICATE_P12 = {
     .name = "p12",
     .summary = "put a certificate and its key into a .p12 file",
-    .synopsis = "<p12_file> <crt_file> <key_file>\n<p12_file> --ca=<file>",
+    .synopsis = "<p12-path> <crt-path> <key-path>\n<p12-path> --ca=<file>",
     .description =
         "Packs a certificate with its private key, and the certificates of CAs, into one file that "
         "is encrypted with a password (PKCS #12): browsers, Windows and Java import it.\n\n"
         "Without a certificate and a key the file is a trust store: the certificates of --ca, "
         "marked so that Java trusts them.",
-    .arguments = "p12_file\tThe file to write.\n"
-                 "crt_file\tThe file with the certificate first, and perhaps its chain.\n"
-                 "key_file\tThe file with its private key.",
+    .arguments = "p12-path\tThe file to write.\n"
+                 "crt-path\tThe file with the certificate first, and perhaps its chain.\n"
+                 "key-path\tThe file with its private key.",
     .examples = "A certificate with its chain:\n"
                 "$ step certificate p12 web.p12 web.crt web.key --ca intermediate_ca.crt\n"
                 "\n"

@@ -300,7 +300,7 @@ static const struct flag SIGN_FLAGS[] = {
      "Do not take the common name as a name when the request has no other.", NULL, 0},
     {"password-file", FLAG_FILE, "<file>", "The <file> with the password of the CA's key.", NULL,
      0},
-    {"bundle", FLAG_BOOL, NULL, "Print the certificates of crt_file behind the new one.", NULL, 0},
+    {"bundle", FLAG_BOOL, NULL, "Print the certificates of crt-file behind the new one.", NULL, 0},
     {0}};
 static const struct flag *const SIGN_SETS[] = {SIGN_FLAGS, FLAGS_VALIDITY, FLAGS_TEMPLATE, NULL};
 static const struct flag_rule SIGN_RULES[] = {{RULE_EXCLUDES, "profile", "template"}, {0}};
@@ -308,7 +308,7 @@ static const struct flag_rule SIGN_RULES[] = {{RULE_EXCLUDES, "profile", "templa
 const struct command CMD_CERTIFICATE_SIGN = {
     .name = "sign",
     .summary = "sign a certificate signing request",
-    .synopsis = "<csr_file> <crt_file> <key_file>",
+    .synopsis = "<csr-file> <crt-file> <key-file>",
     .description =
         "Signs a request with the key of a CA on this machine and prints the certificate (PEM). "
         "The request must be signed with its own key, and the CA must be allowed to sign what the "
@@ -317,9 +317,9 @@ const struct command CMD_CERTIFICATE_SIGN = {
         "ten years, unless --not-before and --not-after say otherwise. Look at a request with "
         "'step certificate inspect' before it is signed with the profile csr: its extensions are "
         "taken over as they are.",
-    .arguments = "csr_file\tA file with the request (PEM or DER), or \"-\" for standard input.\n"
-                 "crt_file\tThe file with the certificate of the CA, and perhaps its chain.\n"
-                 "key_file\tThe file with the private key of the CA.",
+    .arguments = "csr-file\tA file with the request (PEM or DER), or \"-\" for standard input.\n"
+                 "crt-file\tThe file with the certificate of the CA, and perhaps its chain.\n"
+                 "key-file\tThe file with the private key of the CA.",
     .examples =
         "A certificate for a server:\n"
         "$ step certificate sign web.csr ca.crt ca.key --not-after 720h > web.crt\n"

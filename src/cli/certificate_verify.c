@@ -128,13 +128,13 @@ static const struct flag_rule VERIFY_RULES[] = {
 const struct command CMD_CERTIFICATE_VERIFY = {
     .name = "verify",
     .summary = "verify a certificate",
-    .synopsis = "<crt_file>",
+    .synopsis = "<crt-file>",
     .description = "Verifies that a certificate is valid now and that a chain leads from it to a "
                    "certificate that is trusted (RFC 5280). The other certificates in the file "
                    "help to find the chain. Every certificate of --roots is trusted, also one that "
                    "is not self-signed.\n\n"
                    "Success is silent.",
-    .arguments = "crt_file\tA PEM file with the certificate first, or a URL.",
+    .arguments = "crt-file\tA PEM file with the certificate first, or a URL.",
     .examples = "A certificate of one's own authority:\n"
                 "$ step certificate verify web.crt --roots $(step path)/certs/root_ca.crt\n"
                 "\n"

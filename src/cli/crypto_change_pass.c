@@ -61,11 +61,11 @@ static const struct flag_rule CHANGE_RULES[] = {
 const struct command CMD_CRYPTO_CHANGE_PASS = {
     .name = "change-pass",
     .summary = "change the password of an encrypted private key",
-    .synopsis = "<key_file>",
+    .synopsis = "<key-file>",
     .description = "Decrypts a private key (PEM, OpenSSH or JWK) and writes it back encrypted with "
                    "another password. Passwords are asked for unless files give them. A key that "
                    "is not encrypted gets its first password.",
-    .arguments = "key_file\tThe file with the private key.",
+    .arguments = "key-file\tThe file with the private key.",
     .examples = "Change the password of a key in place:\n"
                 "$ step crypto change-pass key.pem\n"
                 "\n"

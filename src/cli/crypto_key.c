@@ -198,13 +198,13 @@ static const struct flag_rule FORMAT_RULES[] = {
 static const struct command FORMAT = {
     .name = "format",
     .summary = "reformat a public or private key",
-    .synopsis = "[<key_file>]",
+    .synopsis = "[<key-file>]",
     .description = "Reads a key as PEM, DER, OpenSSH, JWK or JWE and writes it in another format: "
                    "PEM becomes DER and everything else PEM, unless a flag says otherwise. A "
                    "certificate or a request gives its public key.\n\n"
                    "A private key is encrypted with a password, which is asked for unless "
                    "--password-file gives it; DER is never encrypted.",
-    .arguments = "key_file\tThe file with the key; standard input when there is none, or \"-\".",
+    .arguments = "key-file\tThe file with the key; standard input when there is none, or \"-\".",
     .examples = "PEM to DER:\n"
                 "$ step crypto key format foo-key.pem --out foo-key.der\n"
                 "\n"

@@ -76,10 +76,10 @@ static const struct flag *const PUBLIC_SETS[] = {PUBLIC_FLAGS, PASSWORD_FLAG, FL
 const struct command CMD_CRYPTO_KEY_PUBLIC = {
     .name = "public",
     .summary = "print the public key of a key or certificate",
-    .synopsis = "[<key_file>]",
+    .synopsis = "[<key-file>]",
     .description = "Prints the public key of a private or public key, a certificate or a request, "
                    "as PEM. Of several PEM blocks it is the first.",
-    .arguments = "key_file\tThe file; standard input when there is none, or \"-\".",
+    .arguments = "key-file\tThe file; standard input when there is none, or \"-\".",
     .examples = "Of a private key:\n"
                 "$ step crypto key public priv.pem\n"
                 "\n"
@@ -190,10 +190,10 @@ static const struct flag *const INSPECT_SETS[] = {PASSWORD_FLAG, NULL};
 const struct command CMD_CRYPTO_KEY_INSPECT = {
     .name = "inspect",
     .summary = "print the numbers of a key",
-    .synopsis = "[<key_file>]",
+    .synopsis = "[<key-file>]",
     .description = "Prints type, size and numbers of a public or private key; those of a private "
                    "key are secret. A certificate or a request shows its public key.",
-    .arguments = "key_file\tThe file; standard input when there is none, or \"-\".",
+    .arguments = "key-file\tThe file; standard input when there is none, or \"-\".",
     .examples = "A public key:\n"
                 "$ step crypto key inspect pub.pem\n"
                 "\n"

@@ -245,7 +245,7 @@ static const struct flag *const acme_RULE_SETS[] = {REMOVE_FLAG, KEY_FLAGS, FLAG
 #define uri_FORM          "name\tThe host of URIs, or '*.' and a name for all with exactly one label more.\n"
 #define uri_EXAMPLE       "'*.lab.test'"
 #define principal_WHAT    "principals"
-#define principal_FORM    "name\tA principal, or '*' for all.\n"
+#define principal_FORM    "name\tA principal of a user, or '*' for all. No name of a host is one.\n"
 #define principal_EXAMPLE "kim"
 
 #define allow_SUMMARY "allow "

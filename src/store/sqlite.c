@@ -127,6 +127,7 @@ static void sqlite_close(struct store *base)
     struct sqlite_store *s = (struct sqlite_store *)base;
 
     sqlite_writer_stop(s->writer);
+    sqlite_checkpoint_stop(s->checkpoint);
     sqlite_readers_close(&s->readers);
     sqlite_conn_close(&s->first); /* the last one folds the log into the file */
     pthread_mutex_destroy(&s->probe_lock);
@@ -164,9 +165,12 @@ static bool start(struct sqlite_store *s, bool bare, struct err *e)
         sqlite_conn_close(&s->first);
         return false;
     }
-    s->writer = sqlite_writer_start(&s->first, s->clock);
+    s->checkpoint = sqlite_checkpoint_start(s->path);
+    s->writer = s->checkpoint ? sqlite_writer_start(&s->first, s->checkpoint, s->clock) : NULL;
     if (s->writer)
         return true;
+    if (s->checkpoint)
+        sqlite_checkpoint_stop(s->checkpoint);
     sqlite_conn_close(&s->first);
     return err_set(e, ERR_UNAVAILABLE, "store %s: cannot start the writer thread", s->path);
 }

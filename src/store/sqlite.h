@@ -6,6 +6,7 @@
  *   sqlite_schema.c     what stands in the file; views for people who come with SQL
  *   sqlite_write.c      one batch on one connection
  *   sqlite_writer.c     the queue and the thread that commits it in groups
+ *   sqlite_checkpoint.c the log goes back into the file
  *   sqlite_read.c       reading connections; get and scan
  *   sqlite_inventory.c  questions about certificates
  *   sqlite_keep.c       work behind the commits: the index of names, pruning
@@ -138,8 +139,14 @@ bool sqlite_names_write(struct conn *c, enum stmt how, int64_t id, struct slice 
 
 /* Work for the writing connection, within a transaction; may run again after a rollback. */
 typedef bool write_call(struct conn *c, void *arg, struct err *e);
+struct checkpoint;
+struct checkpoint *sqlite_checkpoint_start(const char *path);
+/* The writing connection, also when it was made anew. */
+void sqlite_checkpoint_watch(struct checkpoint *k, struct conn *c);
+void sqlite_checkpoint_stop(struct checkpoint *k);
+
 struct writer;
-struct writer *sqlite_writer_start(struct conn *c, struct clock *clock);
+struct writer *sqlite_writer_start(struct conn *c, struct checkpoint *k, struct clock *clock);
 void sqlite_writer_submit(struct writer *w, struct store_batch *b, struct deadline d,
                           committed_fn *done, void *arg);
 /* Waits. */
@@ -174,6 +181,7 @@ struct sqlite_store {
     char *path;
     struct clock *clock;
     struct conn first; /* the writing connection */
+    struct checkpoint *checkpoint;
     struct writer *writer;
     struct readers readers;
     pthread_mutex_t probe_lock;

@@ -289,7 +289,7 @@ static bool settle(struct conn *c, struct err *e)
     return sqlite_conn_exec(c,
                             "PRAGMA trusted_schema=OFF; PRAGMA foreign_keys=ON;"
                             "PRAGMA cell_size_check=ON; PRAGMA synchronous=FULL;"
-                            "PRAGMA wal_autocheckpoint=4000; PRAGMA journal_size_limit=67108864",
+                            "PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=67108864",
                             e);
 }
 

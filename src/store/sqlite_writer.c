@@ -41,6 +41,7 @@ struct writer {
 
     /* The thread's own. */
     struct conn *conn;
+    struct checkpoint *checkpoint;
     struct clock *clock;
     struct write_job *group[GROUP_MAX];
     bool lost; /* the last group failed: said once in the log, and once when it works again */
@@ -193,7 +194,10 @@ static bool connection_ready(struct writer *w, struct err *e)
     if (c->db && !c->broken)
         return true;
     sqlite_conn_close(c);
-    return sqlite_conn_open(c, c->path, e) && sqlite_schema_ready(c, false, e);
+    if (!sqlite_conn_open(c, c->path, e) || !sqlite_schema_ready(c, false, e))
+        return false;
+    sqlite_checkpoint_watch(w->checkpoint, c);
+    return true;
 }
 
 /* A connection that was not made, or not wholly, is tried again by the next. */
@@ -264,11 +268,13 @@ static void *writer_main(void *arg)
     return NULL;
 }
 
-struct writer *sqlite_writer_start(struct conn *c, struct clock *clock)
+struct writer *sqlite_writer_start(struct conn *c, struct checkpoint *k, struct clock *clock)
 {
     struct writer *w = xcalloc(1, sizeof(*w));
 
     w->conn = c;
+    w->checkpoint = k;
+    sqlite_checkpoint_watch(k, c);
     w->clock = clock;
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->work, NULL);

@@ -79,7 +79,7 @@ def test_a_login_with_rsa_keys_of_the_ca(tmp_path, user):
         assert ssh("nobody").returncode == 255
     finally:
         sshd.stop()
-        ca.stop()
+        ca.end()
 
 
 def test_one_word_is_enough_after_step_ssh_config(make_ca, tmp_path, user):
@@ -245,7 +245,7 @@ def test_what_the_reference_issued_is_known(tmp_path, name):
             end = Cert(blobs[record["Serial"]]).before
             assert record["ExpiresAt"] == time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(end))
     finally:
-        ca.stop()
+        ca.end()
 
 
 def test_hosts_and_revocations_survive_the_switch(another, tmp_path):  # noqa: F811
@@ -332,7 +332,7 @@ HEAD = ('{"type": {{ toJson .Type }}, "keyId": {{ toJson .KeyID }}, "principals"
 def shared(tmp_path_factory):
     ca = SshCa(tmp_path_factory.mktemp("shared")).start()
     yield ca
-    assert ca.stop() == 0, ca.log()
+    ca.end()
 
 
 @pytest.fixture(scope="module")
@@ -343,9 +343,11 @@ def hook(shared, tmp_path_factory):
     server.shutdown()
 
 
-def use(ca, *webhooks, iss="ops", **ssh):
+def use(ca, *webhooks, iss="ops", policy=None, **ssh):
     def change(config):
         options = {"webhooks": list(webhooks)}
+        if policy:
+            options["policy"] = policy
         if ssh:
             options["ssh"] = ssh
         for p in config["authority"]["provisioners"]:
@@ -434,6 +436,21 @@ def test_templates_that_make_no_certificate(shared, template, status, words):
     assert reply.status == status and words in reply.json()["message"], reply.body
     use(shared)
     assert shared.ssh_sign().status == 201
+
+
+def test_policies_judge_what_a_template_made(shared):
+    use(shared, template=HEAD.replace(".Principals", '(append .Principals "root")') + "}")
+    assert shared.certificate({"principals": ["kim"]}).principals == ["kim", "root"]
+    use(shared, template=HEAD.replace(".Principals", '(append .Principals "root")') + "}",
+        policy={"ssh": {"user": {"deny": {"principal": ["root"]}}}})
+    reply = shared.ssh_sign({"principals": ["kim"]})
+    assert reply.status == 403 and '"root"' in reply.json()["message"]
+    # a "*" for principals of hosts, which they have none of, lets no host through
+    use(shared, policy={"ssh": {"host": {"allow": {"principal": ["*"], "dns": ["*.lab.test"]}}}})
+    assert "match no host" in shared.log()
+    assert shared.ssh_sign({"certType": "host", "principals": ["a.lab.test"]}).status == 201
+    assert shared.ssh_sign({"certType": "host", "principals": ["a.web.test"]}).status == 403
+    use(shared)
 
 
 def test_a_certificate_for_anybody_is_a_warning(shared):
