@@ -131,6 +131,9 @@ bool config_read(struct arena *a, struct slice text, const char *path, struct co
 bool config_validate(struct arena *a, const struct config *c, config_warn_fn *warn, void *arg,
                      struct err *e) CHECKED;
 /* The part of it for ssh and templates (config_check_ssh.c); files are not opened. */
+/* MALFORMED "FILE:LINE:COLUMN: key: …"; false. */
+bool config_wrong(struct arena *a, const struct config *c, const char *key, struct err *e,
+                  const char *fmt, ...) PRINTF(5, 6);
 bool config_ssh_validate(struct arena *a, const struct config *c, struct err *e) CHECKED;
 /* authority.policy as engines. */
 bool config_policies_read(struct arena *a, const struct config *c, struct policy_set *out,

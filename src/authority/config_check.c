@@ -22,8 +22,10 @@ struct checker {
     struct err *e;
 };
 
-static bool wrong(const struct checker *k, const char *key, const char *fmt, ...) PRINTF(3, 4);
-static bool wrong(const struct checker *k, const char *key, const char *fmt, ...)
+#define wrong(k, key, ...) config_wrong((k)->a, (k)->c, key, (k)->e, __VA_ARGS__)
+
+bool config_wrong(struct arena *a, const struct config *c, const char *key, struct err *e,
+                  const char *fmt, ...)
 {
     char text[300];
     va_list args;
@@ -31,7 +33,7 @@ static bool wrong(const struct checker *k, const char *key, const char *fmt, ...
     va_start(args, fmt);
     vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
-    return err_set(k->e, ERR_MALFORMED, "%s: %s", config_where(k->a, k->c, key), text);
+    return err_set(e, ERR_MALFORMED, "%s: %s", config_where(a, c, key), text);
 }
 
 static void warn(const struct checker *k, const char *key, const char *text)

@@ -2,9 +2,6 @@
  * ssh and templates of ca.json, as far as the file itself tells: types, names, public keys.  What
  * they point to is opened in ssh_ca.c and ssh_files.c.
  */
-#include <stdarg.h>
-#include <stdio.h>
-
 #include "authority/config.h"
 #include "jose/jwk.h"
 #include "ssh/key.h"
@@ -15,17 +12,7 @@ struct checker {
     struct err *e;
 };
 
-static bool wrong(const struct checker *k, const char *key, const char *fmt, ...) PRINTF(3, 4);
-static bool wrong(const struct checker *k, const char *key, const char *fmt, ...)
-{
-    char text[300];
-    va_list args;
-
-    va_start(args, fmt);
-    vsnprintf(text, sizeof(text), fmt, args);
-    va_end(args);
-    return err_set(k->e, ERR_MALFORMED, "%s: %s", config_where(k->a, k->c, key), text);
-}
+#define wrong(k, key, ...) config_wrong((k)->a, (k)->c, key, (k)->e, __VA_ARGS__)
 
 static const char *at(const struct checker *k, const char *list, size_t i, const char *member)
 {

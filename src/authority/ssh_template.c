@@ -1,9 +1,8 @@
 /* Template -> text -> JSON -> SSH certificate. */
 #include "authority/ssh_template.h"
 
+#include "authority/template_part.h"
 #include "authority/webhook.h"
-
-#define OUTPUT_MAX (1u << 20)
 
 /* --- Variables ------------------------------------------------------------------------------- */
 
@@ -83,28 +82,6 @@ static const struct ttype REQUEST_TYPE = {.name = "sshutil.CertificateRequest",
                                           .fields = REQUEST_FIELDS,
                                           .n_fields = COUNT_OF(REQUEST_FIELDS)};
 
-static void set(struct arena *a, struct tvalue *map, const char *name, struct tvalue value)
-{
-    tmap_set(map->map, a, slice_text(name), value);
-}
-
-static void merge(struct arena *a, struct tvalue *map, const struct json *object)
-{
-    if (!object || object->kind != JSON_OBJECT)
-        return;
-    for (const struct json *m = object->first; m; m = m->next)
-        tmap_set(map->map, a, m->name, tvalue_from_json(a, m));
-}
-
-static struct tvalue *insecure(struct arena *a, struct tvalue *data)
-{
-    const struct tvalue *there = tmap_get(data->map, SLICE("Insecure"));
-
-    if (!there || there->kind != T_MAP)
-        set(a, data, "Insecure", tvalue_map(a, &TTYPE_MAP));
-    return (struct tvalue *)tmap_get(data->map, SLICE("Insecure"));
-}
-
 static struct tvalue extensions(struct arena *a, struct slice type)
 {
     struct tvalue map = tvalue_map(a, &TTYPE_MAP);
@@ -119,30 +96,20 @@ static struct tvalue extensions(struct arena *a, struct slice type)
 struct tvalue template_data_ssh(struct arena *a, const struct template_inputs *in,
                                 const struct ssh_wish *granted)
 {
-    const struct grant *g = in->grant;
     struct tvalue data = tvalue_map(a, &TTYPE_MAP);
 
-    set(a, &data, "Type", tvalue_text(granted->type));
-    set(a, &data, "KeyID", tvalue_text(granted->key_id));
-    set(a, &data, "Principals", texts(a, granted));
-    set(a, &data, "Extensions", extensions(a, granted->type));
-    set(a, &data, "CriticalOptions", tvalue_nil());
-    if (g->token)
-        set(a, &data, "Token", tvalue_from_json(a, g->token->claims));
-    if (g->credential)
-        set(a, &data, "AuthorizationCrt", tobject_certificate(g->credential));
-    merge(a, &data, in->data);
-    if (in->user) {
-        struct tvalue user = tvalue_map(a, &TTYPE_MAP);
-        merge(a, &user, in->user);
-        set(a, insecure(a, &data), "User", user);
-    }
+    template_set(a, &data, "Type", tvalue_text(granted->type));
+    template_set(a, &data, "KeyID", tvalue_text(granted->key_id));
+    template_set(a, &data, "Principals", texts(a, granted));
+    template_set(a, &data, "Extensions", extensions(a, granted->type));
+    template_set(a, &data, "CriticalOptions", tvalue_nil());
+    template_set_common(a, &data, in);
     return data;
 }
 
 void template_data_ssh_request(struct arena *a, struct tvalue *data, const struct ssh_request *r)
 {
-    set(a, insecure(a, data), "CR", tvalue_object(&REQUEST_TYPE, r));
+    template_set_insecure(a, data, "CR", tvalue_object(&REQUEST_TYPE, r));
 }
 
 /* --- Without a template ---------------------------------------------------------------------- */
@@ -209,30 +176,13 @@ void ssh_from_grant(const struct grant *g, const struct ssh_wish *granted,
 
 /* --- By template ----------------------------------------------------------------------------- */
 
-/* What `fail` says is for the requester; everything else is the operator's to read in the log. */
-static bool run(struct arena *a, const struct template *t, const struct tvalue *data,
-                struct buf *out, struct err *e)
-{
-    if (template_run(t, data, a, NULL, out, e))
-        return true;
-    if (!e->code || strcmp(e->code, TEMPLATE_FAIL) != 0)
-        e->kind = ERR_INTERNAL;
-    return false;
-}
-
 bool ssh_template_run(struct arena *a, const struct template *t, const struct tvalue *data,
                       struct ssh_cert_json *out, struct err *e)
 {
-    struct buf text = buf_new(a, OUTPUT_MAX);
+    const struct json *v;
 
-    if (!run(a, t, data, &text, e))
-        return false;
-    const struct json *v = json_read(a, buf_slice(&text), &JSON_API, NULL, e);
-    if (v && ssh_cert_from_json(a, v, out, e))
-        return true;
-    e->kind = ERR_INTERNAL;
-    e->tell = true;
-    return err_wrap(e, "error applying certificate template");
+    return template_run_json(a, t, data, &v, e) &&
+           (ssh_cert_from_json(a, v, out, e) || template_no_certificate(e));
 }
 
 static bool open_template(struct work *w, const struct grant *g, const struct template **out,

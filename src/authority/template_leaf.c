@@ -1,10 +1,8 @@
 /* Template -> text -> JSON -> leaf. */
 #include "authority/template_leaf.h"
 
-#include "authority/template_data.h"
+#include "authority/template_part.h"
 #include "authority/webhook.h"
-
-#define OUTPUT_MAX (1u << 20)
 
 #define USUAL_BODY                                                                                 \
     "{\"subject\":{{toJson .Subject}},\"sans\":{{toJson .SANs}},"                                  \
@@ -39,17 +37,6 @@ static bool open_template(struct work *w, const struct grant *g, const struct te
     return *out;
 }
 
-/* What `fail` says is for the requester; everything else is the operator's to read in the log. */
-static bool run(struct arena *a, const struct template *t, const struct tvalue *data,
-                struct buf *out, struct err *e)
-{
-    if (template_run(t, data, a, NULL, out, e))
-        return true;
-    if (!e->code || strcmp(e->code, TEMPLATE_FAIL) != 0)
-        e->kind = ERR_INTERNAL;
-    return false;
-}
-
 static void wish_from(const struct leaf_json *read, struct validity_wish *times)
 {
     *times = (struct validity_wish){0};
@@ -62,16 +49,10 @@ static void wish_from(const struct leaf_json *read, struct validity_wish *times)
 bool template_to_leaf(struct arena *a, const struct template *t, const struct tvalue *data,
                       struct leaf_json *out, struct err *e)
 {
-    struct buf text = buf_new(a, OUTPUT_MAX);
+    const struct json *v;
 
-    if (!run(a, t, data, &text, e))
-        return false;
-    const struct json *v = json_read(a, buf_slice(&text), &JSON_API, NULL, e);
-    if (v && leaf_json_read(a, v, out, e))
-        return true;
-    e->kind = ERR_INTERNAL;
-    e->tell = true;
-    return err_wrap(e, "error applying certificate template");
+    return template_run_json(a, t, data, &v, e) &&
+           (leaf_json_read(a, v, out, e) || template_no_certificate(e));
 }
 
 bool template_leaf(struct work *w, const struct grant *g, const struct csr *csr,

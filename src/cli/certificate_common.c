@@ -287,6 +287,25 @@ bool expires_in_read(struct slice text, struct expires_in *x, struct err *e)
     return true;
 }
 
+bool expires_in_flag(struct invocation *inv, struct expires_in *x)
+{
+    const char *text = flag_text(inv, "expires-in");
+
+    if (expires_in_read(slice_text(text), x, &inv->err))
+        return true;
+    fail_value(inv, "expires-in", text, "a percentage such as 75%, a duration such as 24h");
+    return false;
+}
+
+int renewal_answer(struct invocation *inv, bool needed)
+{
+    if (flag_bool(inv, "verbose") && needed)
+        out_line(inv, "certificate needs renewal");
+    else if (flag_bool(inv, "verbose"))
+        note(inv, "certificate does not need renewal");
+    return needed ? RENEWAL_DUE : RENEWAL_NOT_DUE;
+}
+
 bool expires_in_reached(const struct expires_in *x, struct instant not_before,
                         struct instant not_after, struct instant now)
 {

@@ -49,5 +49,11 @@ struct expires_in {
     int64_t percent, ns;
 };
 bool expires_in_read(struct slice text, struct expires_in *x, struct err *e) CHECKED;
+/* Exit codes of the two commands "needs-renewal". */
+enum { RENEWAL_DUE = 0, RENEWAL_NOT_DUE = 1, RENEWAL_NO_FILE = 2, RENEWAL_TROUBLE = 255 };
+/* Reads --expires-in; false when the error was told. */
+bool expires_in_flag(struct invocation *inv, struct expires_in *x);
+/* The exit code, and with --verbose the answer in words. */
+int renewal_answer(struct invocation *inv, bool needed);
 bool expires_in_reached(const struct expires_in *x, struct instant not_before,
                         struct instant not_after, struct instant now);

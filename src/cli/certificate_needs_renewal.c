@@ -6,8 +6,6 @@
 #include "cli/certificate.h"
 #include "cli/certificate_common.h"
 
-enum { NEEDED = 0, NOT_NEEDED = 1, NO_FILE = 2, TROUBLE = 255 };
-
 static bool any_reached(const struct cert_list *list, bool bundle, const struct expires_in *x,
                         struct instant now)
 {
@@ -20,25 +18,20 @@ static bool any_reached(const struct cert_list *list, bool bundle, const struct 
 
 static int run_needs_renewal(struct invocation *inv)
 {
-    const char *place = arg_text(inv, 0), *text = flag_text(inv, "expires-in");
+    const char *place = arg_text(inv, 0);
     struct expires_in x;
     struct cert_list list;
 
-    if (!expires_in_read(slice_text(text), &x, &inv->err)) {
-        fail_value(inv, "expires-in", text, "a percentage such as 75%, a duration such as 24h");
-        return TROUBLE;
-    }
+    if (!expires_in_flag(inv, &x))
+        return RENEWAL_TROUBLE;
     if (!cert_source(inv, place, false, &list, NULL)) {
         fail(inv);
-        return inv->err.kind == ERR_NOT_FOUND && !cert_url_looks_like(slice_text(place)) ? NO_FILE
-                                                                                         : TROUBLE;
+        return inv->err.kind == ERR_NOT_FOUND && !cert_url_looks_like(slice_text(place))
+                   ? RENEWAL_NO_FILE
+                   : RENEWAL_TROUBLE;
     }
     bool needed = any_reached(&list, flag_bool(inv, "bundle"), &x, inv->clock->now(inv->clock));
-    if (flag_bool(inv, "verbose") && needed)
-        out_line(inv, "certificate needs renewal");
-    else if (flag_bool(inv, "verbose"))
-        note(inv, "certificate does not need renewal");
-    return needed ? NEEDED : NOT_NEEDED;
+    return renewal_answer(inv, needed);
 }
 
 static const struct flag RENEWAL_FLAGS[] = {
@@ -73,5 +66,5 @@ const struct command CMD_CERTIFICATE_NEEDS_RENEWAL = {
     .least = 1,
     .most = 1,
     .run = run_needs_renewal,
-    .error_status = TROUBLE,
+    .error_status = RENEWAL_TROUBLE,
 };

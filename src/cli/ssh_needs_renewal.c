@@ -5,8 +5,6 @@
 #include "cli/certificate_common.h"
 #include "cli/ssh.h"
 
-enum { NEEDED = 0, NOT_NEEDED = 1, NO_FILE = 2, TROUBLE = 255 };
-
 static struct instant cert_time(uint64_t sec)
 {
     return instant_add(instant_sec(sec > INT64_MAX ? INT64_MAX : (int64_t)sec), 0);
@@ -14,26 +12,20 @@ static struct instant cert_time(uint64_t sec)
 
 static int run_needs_renewal(struct invocation *inv)
 {
-    const char *path = arg_text(inv, 0), *text = flag_text(inv, "expires-in");
+    const char *path = arg_text(inv, 0);
     struct expires_in x;
     struct ssh_cert c;
 
-    if (!expires_in_read(slice_text(text), &x, &inv->err)) {
-        fail_value(inv, "expires-in", text, "a percentage such as 75%, a duration such as 24h");
-        return TROUBLE;
-    }
+    if (!expires_in_flag(inv, &x))
+        return RENEWAL_TROUBLE;
     if (!ssh_input_cert(inv, path, &c, NULL, &inv->err)) {
         fail(inv);
-        return inv->err.kind == ERR_NOT_FOUND ? NO_FILE : TROUBLE;
+        return inv->err.kind == ERR_NOT_FOUND ? RENEWAL_NO_FILE : RENEWAL_TROUBLE;
     }
     bool needed = c.valid_before != SSH_FOREVER &&
                   expires_in_reached(&x, cert_time(c.valid_after), cert_time(c.valid_before),
                                      inv->clock->now(inv->clock));
-    if (flag_bool(inv, "verbose") && needed)
-        out_line(inv, "certificate needs renewal");
-    else if (flag_bool(inv, "verbose"))
-        note(inv, "certificate does not need renewal");
-    return needed ? NEEDED : NOT_NEEDED;
+    return renewal_answer(inv, needed);
 }
 
 static const struct flag RENEWAL_FLAGS[] = {
@@ -66,5 +58,5 @@ const struct command CMD_SSH_NEEDS_RENEWAL = {
     .most = 1,
     .run = run_needs_renewal,
     .no_defaults = true,
-    .error_status = TROUBLE,
+    .error_status = RENEWAL_TROUBLE,
 };

@@ -781,6 +781,106 @@ def test_completion_in_fish(machine):
     assert set(lines[2:5]) == {"rekey", "renew", "revoke"}
 
 
+# --- Help elsewhere -----------------------------------------------------------------------------
+
+
+def test_help_as_markdown_and_html(machine):
+    machine.step("help", "--markdown", "md", "--html", "html", "--man", "man")
+    text = (machine.folder / "md/ca/token/README.md").read_text()
+    assert text.startswith("# step ca token\n\n## Name\n\n**step ca token** -- ")
+    assert "```\nstep ca token <subject> [--kid=<kid>]" in text and text.count("```") % 2 == 0
+    assert "- `--san=<name>`  \n" in text and "\n## Options\n" in text
+    group = (machine.folder / "md/ca/README.md").read_text()
+    for name in re.findall(r"\]\((.*?)/README.md\)", group):
+        assert (machine.folder / "md/ca" / name / "README.md").exists(), name
+    page = (machine.folder / "html/crypto/jwk/create/index.html").read_text()
+    assert "<h1>step crypto jwk create</h1>" in page and "&#60;public-jwk-file&#62;" in page
+    assert page.count("<pre>") == page.count("</pre>") and "<public-jwk-file>" not in page
+    assert (machine.folder / "man/step-ca-token.1").exists()
+
+
+def test_help_in_a_browser(machine):
+    with Running(machine, "help", "--http", ":0") as server:
+        address = server.line("serving help at ").rsplit(" ", 1)[1].strip("/").split("//")[1]
+        assert address.startswith("127.0.0.1:")
+        status, body, _ = get(address, "/")
+        assert status == 200 and b'<a href="ca/index.html">' in body
+        for path in ("/ca/token/", "/ca/token/index.html", "/ca//token/"):
+            status, body, headers = get(address, path)
+            assert status == 200 and b"<h1>step ca token</h1>" in body, path
+            assert headers["Content-Type"] == "text/html; charset=utf-8"
+        status, _, headers = get(address, "/ca/token")
+        assert (status, headers["Location"]) == (301, "/ca/token/")
+        for path in ("/nope", "/ca/nope/", "/ca/token/index.html/x", "/../etc/passwd"):
+            assert get(address, path)[0] in (400, 404), path
+        assert get(address, "/", method="POST")[0] in (405, 413)
+        server.process.terminate()
+        assert server.end()[0] == 0
+
+
+# --- api ----------------------------------------------------------------------------------------
+
+
+def test_a_token_for_a_client_certificate(site, tmp_path):
+    seen = []
+
+    class Service(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            seen.append((self.path, body, self.connection.getpeercert(binary_form=True)))
+            status, answer = self.server.answer
+            data = json.dumps(answer).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *args):
+            pass
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(site.folder / "srv.crt", site.folder / "srv.key")
+    context.load_verify_locations(site.folder / "root.crt")
+    context.verify_mode = ssl.CERT_REQUIRED
+    server = Quiet(("127.0.0.1", 0), Service)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.answer = 201, {"token": "the.token"}
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"https://127.0.0.1:{server.server_port}/"
+    trust = {"SSL_CERT_FILE": str(site.folder / "root.crt")}
+    words = ["api", "token", "create", "--api-url", url, "ops", "client.crt", "client.key"]
+    try:
+        assert site.step(*words, env=trust).stdout == "the.token\n"
+        path, body, client = seen[0]
+        der = x509.load_pem_x509_certificate(
+            (site.folder / "client.crt").read_bytes()).public_bytes(serialization.Encoding.DER)
+        assert path == "/api/auth" and client == der
+        assert body == {"teamSlug": "ops", "bundle": [base64.b64encode(der).decode()]}
+        team = "0d5c0ff1-cb5a-4a7e-8d0e-6f9a0f3a6b11"
+        site.step(*[team if w == "ops" else w for w in words], "--audience", "x", env=trust)
+        assert seen[1][1]["teamID"] == team and seen[1][1]["audience"] == "x"
+        server.answer = 403, {"message": "not\x1b[1m you"}
+        done = site.step(*words, env=trust, ok=False)
+        assert "403" in done.stderr and "you" in done.stderr and "\x1b" not in done.stderr
+    finally:
+        server.shutdown()
+    done = site.step("api", "token", "create", "ops", "client.crt", "client.key", ok=False)
+    assert "requires the '--api-url' flag" in done.stderr
+    done = site.step("api", "token", "create", "--api-url", "http://x", "ops", "client.crt",
+                     "client.key", ok=False)
+    assert "expected an https:// address" in done.stderr
+
+
+def test_old_names_of_commands(machine):
+    for word in ("add", "list", "remove"):
+        old = machine.step("beta", "ca", "acme", "eab", word, "--help").stdout
+        new = machine.step("ca", "acme", "eab", word, "--help").stdout
+        assert f"step beta ca acme eab {word}" in old
+        assert old.split("OPTIONS")[1].split("EXAMPLES")[0] == (
+            new.split("OPTIONS")[1].split("EXAMPLES")[0])
+    assert "beta" not in machine.step("--help").stdout
+
+
 # --- The table of commands ----------------------------------------------------------------------
 
 
