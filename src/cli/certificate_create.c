@@ -387,9 +387,9 @@ static int run_create(struct invocation *inv)
     struct creating c = {.inv = inv};
     struct slice der;
 
-    if (!check_arguments(&c) || !check_key_flags(&c) || !choose_profile(&c) || !check_issuer_flags(&c) ||
-        !choose_names(&c) || !choose_times(&c) || !may_write_all(&c) || !get_key(&c) ||
-        !load_ca(&c))
+    if (!check_arguments(&c) || !check_key_flags(&c) || !choose_profile(&c) ||
+        !check_issuer_flags(&c) || !choose_names(&c) || !choose_times(&c) || !may_write_all(&c) ||
+        !get_key(&c) || !load_ca(&c))
         return fail(inv);
     if (c.ca)
         issuing_fit(inv, c.ca, c.not_before, &c.not_after);

@@ -164,8 +164,7 @@ extern const struct flag FLAGS_OFFLINE[];  /* offline, ca-config */
 extern const struct flag FLAGS_TEMPLATE[]; /* set, set-file */
 extern const struct flag FLAGS_X5C[];      /* x5c-cert, x5c-key, x5c-chain, x5c-insecure */
 extern const struct flag FLAGS_PASSWORD[]; /* password-file */
-extern const struct flag
-    FLAGS_LOGIN[],       /* console */
+extern const struct flag FLAGS_LOGIN[],    /* console */
     FLAGS_PROVISIONER[]; /* provisioner(issuer), provisioner-password-file, password-file */
 extern const struct flag FLAGS_VALIDITY[]; /* not-before, not-after */
 extern const struct flag FLAGS_INSECURE[]; /* insecure (hidden in help where it only guards) */

@@ -17,7 +17,7 @@ struct transfer {
     const struct trust *trust;
     const struct identity *identity;
     const struct tls_settings *tls; /* NULL: none */
-    struct slice **chain; /* where the peer's goes; may be NULL */
+    struct slice **chain;           /* where the peer's goes; may be NULL */
     size_t *n_chain;
     const char *host, *port; /* for messages: the origin */
     const char *name;        /* whom the certificate must be for; NULL: host */

@@ -31,8 +31,8 @@ struct http_call {
     /* Versions and suites of a server of ours that hold for this call as well, though never less
      * than TLS 1.2; NULL: the usual ones. */
     const struct tls_settings *tls;
-    size_t max_reply;                /* 0: 1 MiB */
-    unsigned redirects;              /* how many may be followed (same scheme, https only) */
+    size_t max_reply;   /* 0: 1 MiB */
+    unsigned redirects; /* how many may be followed (same scheme, https only) */
     bool no_proxy;
     bool redirects_anywhere; /* redirects may lead from and to http too */
     bool rooted;             /* names are absolute: ours to look up with a final dot, which neither
