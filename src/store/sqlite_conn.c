@@ -286,10 +286,12 @@ static bool settle(struct conn *c, struct err *e)
     sqlite3_extended_result_codes(c->db, 1);
     sqlite3_db_config(c->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_busy_timeout(c->db, 5000);
+    /* A small cache of pages: the system has them too, and for less memory of ours. */
     return sqlite_conn_exec(c,
                             "PRAGMA trusted_schema=OFF; PRAGMA foreign_keys=ON;"
                             "PRAGMA cell_size_check=ON; PRAGMA synchronous=FULL;"
-                            "PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=67108864",
+                            "PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=67108864;"
+                            "PRAGMA cache_size=-1024",
                             e);
 }
 
