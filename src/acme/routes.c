@@ -5,33 +5,31 @@
 
 #define AT_BOTH(entry, tail)                                                                       \
     entry("/acme/{provisioner}" tail), entry("/2.0/acme/{provisioner}" tail)
-#define PUBLIC(where, handler)                                                                     \
+#define PUBLIC(extra, where, handler)                                                              \
     {                                                                                              \
-        .method = "GET", .path = (where), .flags = ROUTE_QUICK,                                    \
-        .authorize = acme_authorize_public, .act = (handler), .voice = &VOICE_ACME                 \
+        .method = "GET", .path = (where), .flags = (extra), .authorize = acme_authorize_public,    \
+        .act = (handler), .voice = &VOICE_ACME                                                     \
     }
-#define SIGNED_AND(extra, where, who, handler, after)                                              \
+#define SIGNED(where, who, handler, after)                                                         \
     {                                                                                              \
-        .method = "POST", .path = (where), .flags = (extra), .body_max = BODY_MAX,                 \
-        .authorize = (who), .act = (handler), .then = (after), .voice = &VOICE_ACME                \
+        .method = "POST", .path = (where), .body_max = BODY_MAX, .authorize = (who),               \
+        .act = (handler), .then = (after), .voice = &VOICE_ACME                                    \
     }
-#define SIGNED(where, who, handler, after) SIGNED_AND(0, where, who, handler, after)
-/* What clients ask for again and again. */
-#define QUICK(where, handler) SIGNED_AND(ROUTE_QUICK, where, acme_authorize_kid, handler, NULL)
-#define DIRECTORY(where)      PUBLIC(where, acme_act_directory)
-#define NEW_NONCE(where)      PUBLIC(where, acme_act_new_nonce)
-#define RENEWAL(where)        PUBLIC(where, acme_act_renewal_info)
-#define NEW_ACCOUNT(where)    SIGNED(where, acme_authorize_jwk, acme_act_new_account, NULL)
-#define ACCOUNT(where)        SIGNED(where, acme_authorize_kid, acme_act_account, NULL)
-#define ORDERS(where)         SIGNED(where, acme_authorize_kid, acme_act_orders, NULL)
-#define KEY_CHANGE(where)     SIGNED(where, acme_authorize_kid, acme_act_key_change, NULL)
-#define NEW_ORDER(where)      SIGNED(where, acme_authorize_kid, acme_act_new_order, NULL)
-#define ORDER(where)          QUICK(where, acme_act_order)
-#define FINALIZE(where)       SIGNED(where, acme_authorize_kid, acme_act_finalize, NULL)
-#define AUTHZ(where)          QUICK(where, acme_act_authz)
-#define CHALLENGE(where)      QUICK(where, acme_act_challenge)
-#define CERTIFICATE(where)    QUICK(where, acme_act_certificate)
-#define REVOKE(where)         SIGNED(where, acme_authorize_either, acme_act_revoke, acme_then_revoke)
+/* Only what needs no store runs on the loop. */
+#define DIRECTORY(where)   PUBLIC(ROUTE_QUICK, where, acme_act_directory)
+#define NEW_NONCE(where)   PUBLIC(ROUTE_QUICK, where, acme_act_new_nonce)
+#define RENEWAL(where)     PUBLIC(0, where, acme_act_renewal_info)
+#define NEW_ACCOUNT(where) SIGNED(where, acme_authorize_jwk, acme_act_new_account, NULL)
+#define ACCOUNT(where)     SIGNED(where, acme_authorize_kid, acme_act_account, NULL)
+#define ORDERS(where)      SIGNED(where, acme_authorize_kid, acme_act_orders, NULL)
+#define KEY_CHANGE(where)  SIGNED(where, acme_authorize_kid, acme_act_key_change, NULL)
+#define NEW_ORDER(where)   SIGNED(where, acme_authorize_kid, acme_act_new_order, NULL)
+#define ORDER(where)       SIGNED(where, acme_authorize_kid, acme_act_order, NULL)
+#define FINALIZE(where)    SIGNED(where, acme_authorize_kid, acme_act_finalize, NULL)
+#define AUTHZ(where)       SIGNED(where, acme_authorize_kid, acme_act_authz, NULL)
+#define CHALLENGE(where)   SIGNED(where, acme_authorize_kid, acme_act_challenge, NULL)
+#define CERTIFICATE(where) SIGNED(where, acme_authorize_kid, acme_act_certificate, NULL)
+#define REVOKE(where)      SIGNED(where, acme_authorize_either, acme_act_revoke, acme_then_revoke)
 
 const struct route ACME_ROUTES[] = {
     AT_BOTH(DIRECTORY, "/directory"),

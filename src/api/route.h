@@ -11,8 +11,8 @@ enum outcome { ACT_FAILED, ACT_DONE, ACT_WAIT };
 enum route_flags {
     ROUTE_INSECURE_TOO = 1, /* also on the plain listener */
     ROUTE_ALIAS_1_0 = 2,    /* also below /1.0 */
-    /* With a small body it computes for some tenths of a millisecond at most, and it asks nobody
-     * but the store: where that is a file of ours, it runs on the loop that the request came in
+    /* With a small body it computes for some tenths of a millisecond at most, and where the store
+     * is not shared it asks nobody, no file either: it runs on the loop that the request came in
      * by. */
     ROUTE_QUICK = 4
 };
