@@ -124,6 +124,45 @@ static struct store *open_embedded(const struct opening *o, struct err *e)
     return NULL;
 }
 
+/* A few of each table: enough to see that it is another program's, or was tampered with. */
+#define ROWS_LOOKED_AT 100
+
+struct misfits {
+    enum table table;
+    struct slice key; /* of the first */
+    size_t n;
+    struct arena *a;
+};
+
+static bool count_misfit(enum table t, struct slice key, struct slice value UNUSED, void *arg)
+{
+    struct misfits *m = arg;
+
+    if (m->n++ == 0) {
+        m->table = t;
+        m->key = arena_copy(m->a, slice_sub(key, 0, 100));
+    }
+    return true;
+}
+
+/* An import keeps everything, so such values are no reason to stay away: only who needs one fails.
+ */
+static bool say_misfits(struct store *s, struct arena *a, struct err *e)
+{
+    struct misfits m = {.a = a};
+
+    if (!store_misfits(s, ROWS_LOOKED_AT, count_misfit, &m, e))
+        return false;
+    if (m.n > 0)
+        log_error("the database holds %zu value%s that %s not what the table%s; requests that need "
+                  "one will fail. The first is that of \"%.*s\" in table %s, which is not JSON. "
+                  "`step-ca db check` names all, `step-ca db set-aside <file>` moves them into a "
+                  "file",
+                  m.n, m.n > 1 ? "s" : "", m.n > 1 ? "are" : "is", m.n > 1 ? "s hold" : " holds",
+                  SLICE_ARG(m.key), table_name(m.table));
+    return true;
+}
+
 struct store *database_open(const struct config *c, struct clock *clock, struct err *e)
 {
     CLEANUP(arena_cleanup) struct arena *a = arena_new(&HEAP_USUAL);
@@ -136,7 +175,7 @@ struct store *database_open(const struct config *c, struct clock *clock, struct 
     o.path = db_file(a, o.kind, c->db->data_source);
     bool server = o.kind == DB_MYSQL || o.kind == DB_POSTGRESQL;
     struct store *s = server ? db_server_open(c->db, true, clock, e) : open_embedded(&o, e);
-    if (s && is_whole(s, a, e))
+    if (s && is_whole(s, a, e) && say_misfits(s, a, e))
         return s;
     store_close(s);
     err_wrap(e, "%s", config_where(a, c, "db.dataSource"));

@@ -20,6 +20,7 @@ const char DB_HELP[] =
     "      step-ca db export [<config>] [<filters>] [--format=csv|json|pem]\n"
     "      step-ca db stats [<config>]\n"
     "      step-ca db check [<config>]\n"
+    "      step-ca db set-aside <file> [<config>]\n"
     "      step-ca db backup <file> [<config>]\n"
     "      step-ca db reindex [<config>]\n"
     "      step-ca db prune [<config>] [--certificates=<duration>]\n"
@@ -35,6 +36,9 @@ const char DB_HELP[] =
     "      export   certificates with all that is known of them\n"
     "      stats    how many certificates, rows, revocations there are\n"
     "      check    integrity of the file, and of what stands in it\n"
+    "      set-aside\n"
+    "               move values that are not what their tables hold into a new file,\n"
+    "               in the form of dump\n"
     "      backup   a consistent copy into a new file\n"
     "      reindex  the inventory anew, from the certificates that are stored\n"
     "      prune    remove ended tokens and nonces, and with --certificates ended\n"
@@ -94,11 +98,12 @@ struct db_command {
     bool no_config; /* takes no <config> behind them */
 };
 static const struct db_command COMMANDS[] = {
-    {"import", db_import, 0, false},   {"dump", db_dump, 0, true},
-    {"list", db_list, 0, false},       {"show", db_show, 1, false},
-    {"export", db_export, 0, false},   {"stats", db_stats, 0, false},
-    {"check", db_check, 0, false},     {"backup", db_backup, 1, false},
-    {"reindex", db_reindex, 0, false}, {"prune", db_prune, 0, false},
+    {"import", db_import, 0, false},       {"dump", db_dump, 0, true},
+    {"list", db_list, 0, false},           {"show", db_show, 1, false},
+    {"export", db_export, 0, false},       {"stats", db_stats, 0, false},
+    {"check", db_check, 0, false},         {"backup", db_backup, 1, false},
+    {"reindex", db_reindex, 0, false},     {"prune", db_prune, 0, false},
+    {"set-aside", db_set_aside, 1, false},
 };
 
 const char *db_command_name(const struct db_command *c)

@@ -6,6 +6,7 @@
  *   db_import.c    import, dump
  *   db_list.c      list, show, export, stats
  *   db_care.c      check, backup, reindex, prune
+ *   db_aside.c     set-aside
  */
 #pragma once
 
@@ -58,6 +59,19 @@ bool db_source_visit(struct db_source *s, legacy_row_fn *visit, void *arg, struc
 /* "sqlite cannot do this"; false unless op. */
 bool db_can(struct db_call *c, const struct db_source *s, bool op, const char *what) CHECKED;
 
+/* --- The JSON shape of a dump ------------------------------------------------------------------
+ * {"note": …, "tables": {"<table>": [{"k": base64, "v": base64}, …]}}, written piece by piece.
+ */
+struct db_dump {
+    struct buf text;
+    bool any_table, any_row;
+};
+/* note + type: JSON text as it is. */
+void db_dump_begin(struct db_dump *d, const char *note, const char *type);
+/* key.p NULL: the table itself begins. */
+void db_dump_row(struct db_dump *d, struct slice table, struct slice key, struct slice value);
+void db_dump_end(struct db_dump *d);
+
 /* --- Times --------------------------------------------------------------------------------- */
 
 /* "7d", "2w", "36h": nanoseconds; not negative. */
@@ -78,6 +92,7 @@ bool db_check(struct db_call *c) CHECKED;
 bool db_backup(struct db_call *c) CHECKED;
 bool db_reindex(struct db_call *c) CHECKED;
 bool db_prune(struct db_call *c) CHECKED;
+bool db_set_aside(struct db_call *c) CHECKED;
 
 /* Everything that was printed left. */
 bool db_flush(struct db_call *c) CHECKED;

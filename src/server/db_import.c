@@ -20,57 +20,72 @@
 
 /* --- dump ---------------------------------------------------------------------------------- */
 
-struct dumper {
-    struct buf line;
-    bool any_table, any_row;
-};
-
-static void write_line(struct dumper *d)
+void db_dump_row(struct db_dump *d, struct slice table, struct slice key, struct slice value)
 {
-    fwrite(d->line.p, 1, d->line.n, stdout);
-    buf_reset(&d->line);
-}
-
-static bool dump_row(struct slice table, struct slice key, struct slice value, void *arg,
-                     struct err *e)
-{
-    struct dumper *d = arg;
-
     if (!key.p) {
-        buf_text(&d->line, d->any_row ? "\n    ]" : d->any_table ? "]" : "");
-        buf_text(&d->line, d->any_table ? ",\n    " : "\n    ");
-        json_put_text_plain(&d->line, table);
-        buf_text(&d->line, ": [");
+        buf_text(&d->text, d->any_row ? "\n    ]" : d->any_table ? "]" : "");
+        buf_text(&d->text, d->any_table ? ",\n    " : "\n    ");
+        json_put_text_plain(&d->text, table);
+        buf_text(&d->text, ": [");
         d->any_table = true;
         d->any_row = false;
     } else {
-        buf_text(&d->line, d->any_row ? ",\n      {\"k\": \"" : "\n      {\"k\": \"");
-        base64_put(&d->line, BASE64_STD, key);
-        buf_text(&d->line, "\", \"v\": \"");
-        base64_put(&d->line, BASE64_STD, value);
-        buf_text(&d->line, "\"}");
+        buf_text(&d->text, d->any_row ? ",\n      {\"k\": \"" : "\n      {\"k\": \"");
+        base64_put(&d->text, BASE64_STD, key);
+        buf_text(&d->text, "\", \"v\": \"");
+        base64_put(&d->text, BASE64_STD, value);
+        buf_text(&d->text, "\"}");
         d->any_row = true;
     }
-    if (!buf_done(&d->line, "row", e))
+}
+
+void db_dump_begin(struct db_dump *d, const char *note, const char *type)
+{
+    buf_text(&d->text, "{\n  \"note\": \"");
+    buf_text(&d->text, note);
+    buf_text(&d->text, type);
+    buf_text(&d->text, "\",\n  \"tables\": {");
+}
+
+void db_dump_end(struct db_dump *d)
+{
+    buf_text(&d->text, d->any_row ? "\n    ]" : d->any_table ? "]" : "");
+    buf_text(&d->text, "\n  }\n}\n");
+}
+
+static bool print(struct db_dump *d, struct err *e)
+{
+    if (!buf_done(&d->text, "row", e))
         return false;
-    write_line(d);
+    fwrite(d->text.p, 1, d->text.n, stdout);
+    buf_reset(&d->text);
     return !ferror(stdout) || err_set(e, ERR_UNAVAILABLE, "standard output is closed");
+}
+
+static bool print_row(struct slice table, struct slice key, struct slice value, void *arg,
+                      struct err *e)
+{
+    db_dump_row(arg, table, key, value);
+    return print(arg, e);
+}
+
+static bool dump(struct db_call *c, struct db_source *s, struct db_dump *d)
+{
+    db_dump_begin(d, "content of a database of type ", s->type);
+    if (!print(d, &c->e) || !db_source_visit(s, print_row, d, &c->e))
+        return false;
+    db_dump_end(d);
+    return print(d, &c->e);
 }
 
 bool db_dump(struct db_call *c)
 {
-    struct dumper d = {.line = buf_new(NULL, ROW_MAX)};
+    struct db_dump d = {.text = buf_new(NULL, ROW_MAX)};
     struct db_source s;
+    bool ok = (c->n_words ? db_source_open(c, c->words[0], &s) : db_source_configured(c, &s)) &&
+              dump(c, &s, &d);
 
-    if (!(c->n_words ? db_source_open(c, c->words[0], &s) : db_source_configured(c, &s))) {
-        db_source_close(&s);
-        return false;
-    }
-    printf("{\n  \"note\": \"content of a database of type %s\",\n  \"tables\": {", s.type);
-    bool ok = db_source_visit(&s, dump_row, &d, &c->e);
-    if (ok)
-        printf("%s\n  }\n}\n", d.any_row ? "\n    ]" : d.any_table ? "]" : "");
-    buf_free(&d.line);
+    buf_free(&d.text);
     db_source_close(&s);
     return ok;
 }

@@ -231,6 +231,12 @@ bool store_get(struct store *s, enum table t, struct slice key, struct arena *a,
 /* submit and wait; the refusal becomes the error. For those without a frame. */
 bool store_commit(struct store *s, struct store_batch *b, struct deadline d, struct err *e) CHECKED;
 void store_close(struct store *s);
+/* Rows whose value is not what their table holds, of the tables where the CA cannot do without (a
+ * revocation counts whatever its value; certificates and tables that nobody knows are kept as they
+ * are).  rows: so many of each table are looked at, 0: all.  found returns false to stop. */
+typedef bool misfit_fn(enum table t, struct slice key, struct slice value, void *arg);
+bool store_misfits(struct store *s, unsigned rows, misfit_fn *found, void *arg,
+                   struct err *e) CHECKED;
 
 /* Also the engine of a CA without `db`: keeps used tokens (until they expire) and drops
  * certificates; no caps.  keep_everything: for tests, every table, DURABLE (in name only) and
