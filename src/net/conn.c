@@ -82,6 +82,7 @@ static struct peer *peer_new(const struct ip *address, uint16_t port)
 
     p->arena = a;
     p->address = *address;
+    p->text = ip_text(a, address);
     p->port = port;
     ref_init(&p->ref, peer_last);
     return p;
@@ -172,7 +173,7 @@ static void handshake_done(struct conn *c)
     tls_peer_certificates(c->ssl, p->arena, &p->chain, &p->n_chain);
     p->verified = p->n_chain > 0 && SSL_get_verify_result(c->ssl) == X509_V_OK;
     c->state = CONN_IDLE;
-    c->protocol = &PROTOCOL_HTTP1;
+    c->protocol = tls_speaks_http2(c->ssl) ? &PROTOCOL_HTTP2 : &PROTOCOL_HTTP1;
     c->protocol->begin(c);
 }
 

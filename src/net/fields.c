@@ -55,19 +55,26 @@ void http_fields_add(struct http_fields *f, struct arena *a, const char *name, s
 
 void http_fields_set(struct http_fields *f, struct arena *a, const char *name, struct slice value)
 {
+    struct slice wanted = slice_text(name);
     size_t kept = 0;
 
-    for (size_t i = 0; i < f->n; i++)
-        if (!slice_is_case(f->v[i].name, name))
-            f->v[kept++] = f->v[i];
+    for (size_t i = 0; i < f->n; i++) {
+        if (f->v[i].name.n == wanted.n && slice_eq_case(f->v[i].name, wanted))
+            continue;
+        if (kept != i)
+            f->v[kept] = f->v[i];
+        kept++;
+    }
     f->n = kept;
     http_fields_add(f, a, name, value);
 }
 
 struct slice http_fields_get(const struct http_fields *f, const char *name)
 {
+    struct slice wanted = slice_text(name);
+
     for (size_t i = 0; i < f->n; i++)
-        if (slice_is_case(f->v[i].name, name))
+        if (f->v[i].name.n == wanted.n && slice_eq_case(f->v[i].name, wanted))
             return f->v[i].value;
     return SLICE_NONE;
 }

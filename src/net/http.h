@@ -41,6 +41,7 @@ struct slice http_fields_get(const struct http_fields *f, const char *name);
 struct peer {
     struct ref ref;
     struct ip address;
+    struct slice text; /* of the address */
     uint16_t port;
     bool tls;
     /* The client's chain as DER, leaf first; n_chain 0: none given.  verified: the handshake
@@ -68,6 +69,7 @@ struct http_response {
     struct http_fields fields;
     struct slice body;
     struct ref *keep; /* owner of a shared body, dropped when it was sent; may be NULL */
+    int64_t write_ns; /* time for it to leave, then the connection ends; 0: the server's usual */
 };
 
 struct http_exchange {

@@ -123,7 +123,7 @@ bool http1_unescape(struct arena *a, struct slice in, struct slice *out)
 }
 
 /* uri-host [ ":" port ], RFC 9110 7.2; loosely: only characters that a host can have. */
-static bool host_acceptable(struct slice host)
+bool http1_host_acceptable(struct slice host)
 {
     for (size_t i = 0; i < host.n; i++)
         if (!is_alnum(host.p[i]) && !(host.p[i] && strchr("-._~!$&'()*+,;=:[]%", host.p[i])))
@@ -131,7 +131,7 @@ static bool host_acceptable(struct slice host)
     return true;
 }
 
-static enum http_method method_of(struct slice text)
+enum http_method http1_method(struct slice text)
 {
     for (int m = HTTP_GET; m < HTTP_OTHER; m++)
         if (slice_is(text, http_method_name((enum http_method)m)))
@@ -159,10 +159,10 @@ static bool cut_authority(struct slice *rest, struct slice *host)
         end++;
     *host = slice_sub(*rest, 0, end);
     *rest = slice_from(*rest, end);
-    return host->n > 0 && host_acceptable(*host);
+    return host->n > 0 && http1_host_acceptable(*host);
 }
 
-static int read_target(struct arena *a, struct http_request *out, struct err *e)
+int http1_target(struct arena *a, struct http_request *out, struct err *e)
 {
     struct slice rest = out->target;
 
@@ -205,14 +205,14 @@ static int read_request_line(struct arena *a, struct slice line, struct http_req
     out->method_text = slice_sub(line, 0, first);
     if (!is_token(out->method_text) || out->method_text.n > 32)
         return bad(e, 400, "RFC 9110 9.1: request line: bad method");
-    out->method = method_of(out->method_text);
+    out->method = http1_method(out->method_text);
     out->target = slice_sub(line, first + 1, last - first - 1);
     if (!is_version(version))
         return bad(e, 400, "RFC 9112 2.3: request line: expected HTTP/1.1 at its end");
     if (!slice_is(version, "HTTP/1.1") && !slice_is(version, "HTTP/1.0"))
         return bad(e, 505, "RFC 9110 15.6.6: HTTP version: only 1.1 and 1.0 are spoken here");
     out->protocol = slice_is(version, "HTTP/1.1") ? "HTTP/1.1" : "HTTP/1.0";
-    return read_target(a, out, e);
+    return http1_target(a, out, e);
 }
 
 /* --- Fields --------------------------------------------------------------------------------- */
@@ -295,7 +295,7 @@ static int read_host(struct http_request *out, bool old, struct err *e)
         return bad(e, 400, "RFC 9112 3.2: more than one Host");
     if (n == 0 && !old)
         return bad(e, 400, "RFC 9112 3.2: Host is missing");
-    if (!host_acceptable(host))
+    if (!http1_host_acceptable(host))
         return bad(e, 400, "RFC 9112 3.2: Host: bad character");
     if (!out->host.p) /* an absolute target's authority wins */
         out->host = host;

@@ -81,7 +81,7 @@ static void respond(struct conn *c, struct exchange *ex)
         return;
     }
     c->state = CONN_WRITE;
-    conn_deadline(c, c->loop->server->options.write_ns);
+    conn_deadline(c, out->write_ns ? out->write_ns : c->loop->server->options.write_ns);
     bool left = conn_send(c, buf_slice(&b));
     if (large) {
         conn_send_shared(c, out->body, body_left, ex);

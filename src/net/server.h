@@ -2,8 +2,8 @@
  * The HTTP server: one event loop per core owns sockets, TLS and framing; slow or hostile clients
  * cost a buffer and a timer, never a thread.
  *
- * HTTP/1.1 with keep-alive (RFC 9112, strict: one framing, no folding, no bare CR); a connection
- * has a small table of functions behind which HTTP/2 will stand beside HTTP/1.1.
+ * HTTP/1.1 with keep-alive (RFC 9112, strict: one framing, no folding, no bare CR), and over TLS
+ * HTTP/2 (RFC 9113) for clients that ask for it.
  */
 #pragma once
 

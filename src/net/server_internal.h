@@ -106,6 +106,8 @@ void listener_shut(struct listener *l);
 
 /* --- Exchanges (exchange.c) ------------------------------------------------------------------- */
 
+enum stream_phase { STREAM_HEAD, STREAM_BODY, STREAM_OUT, STREAM_ANSWERED, STREAM_LINGER };
+
 struct exchange {
     struct http_exchange x;
     struct mail mail;
@@ -118,6 +120,12 @@ struct exchange {
     size_t body_max;
     size_t charged; /* of the budget, for the body */
     size_t head_charged;
+
+    /* HTTP/2 */
+    struct http2_stream *stream;   /* NULL: the client took it back */
+    struct exchange *next, **link; /* of the connection */
+    enum stream_phase phase;
+    int64_t deadline_ns; /* of the phase; 0: none */
 };
 struct exchange *exchange_new(struct conn *c);
 /* Appends to the body: 0, 413, or 503 when the budget is used up. */
@@ -141,7 +149,7 @@ enum conn_state {
     CONN_LINGER, /* answered and shut; what the client still sends is thrown away */
 };
 
-/* What a protocol does with a connection.  HTTP/2 will be a second table, chosen by ALPN. */
+/* What a protocol does with a connection; chosen by ALPN. */
 struct protocol {
     void (*begin)(struct conn *); /* connected, handshake done */
     void (*input)(struct conn *); /* bytes have come */
@@ -151,7 +159,7 @@ struct protocol {
     void (*drain)(struct conn *);   /* the server stops */
     void (*gone)(struct conn *);    /* the connection dies: let go of exchanges */
 };
-extern const struct protocol PROTOCOL_HTTP1;
+extern const struct protocol PROTOCOL_HTTP1, PROTOCOL_HTTP2;
 
 struct conn {
     struct mail mail; /* its way from the acceptor to its loop */
@@ -178,6 +186,8 @@ struct conn {
     bool close;     /* after the response in hand */
     bool unread;    /* the request was not read to its end */
     size_t thrown;  /* bytes, while lingering */
+
+    struct http2_conn *h2; /* HTTP/2 */
 };
 
 /* On loop 0: takes fd over and gives it to a loop. */

@@ -13,21 +13,48 @@
 
 #include "base/buf.h"
 
-/* HTTP/2 will put its "\x02h2" in front, and the connection look at what was chosen. */
+static unsigned char HTTP2_PROTOCOLS[] = "\x02h2\x08http/1.1";
 static unsigned char HTTP_PROTOCOLS[] = "\x08http/1.1";
 static unsigned char ACME_PROTOCOLS[] = "\nacme-tls/1"; /* ten bytes */
 
-static int choose_protocol(SSL *ssl UNUSED, const unsigned char **out, unsigned char *out_n,
+static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_n,
                            const unsigned char *in, unsigned in_n, void *protocols)
 {
-    const char *ours = protocols;
     unsigned char *chosen = NULL;
 
+    if (protocols == HTTP2_PROTOCOLS && SSL_version(ssl) < TLS1_2_VERSION) /* RFC 9113 9.2 */
+        protocols = HTTP_PROTOCOLS;
+    const char *ours = protocols;
     if (SSL_select_next_proto(&chosen, out_n, protocols, (unsigned)strlen(ours), in, in_n) !=
         OPENSSL_NPN_NEGOTIATED)
         return SSL_TLSEXT_ERR_ALERT_FATAL; /* RFC 7301 3.2 */
     *out = chosen;
     return SSL_TLSEXT_ERR_OK;
+}
+
+bool tls_speaks_http2(const SSL *ssl)
+{
+    const unsigned char *name = NULL;
+    unsigned n = 0;
+
+    SSL_get0_alpn_selected(ssl, &name, &n);
+    return slice_is(slice_of(name, n), "h2");
+}
+
+/* With TLS 1.2 only where a suite is allowed that HTTP/2 may use in all implementations (RFC 9113
+ * 9.2.2): the reference's server wants one of these two. */
+static bool offers_http2(const struct tls_settings *s)
+{
+    static const char *const SUITES[] = {"TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+                                         "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"};
+
+    if (s->min_version >= 13 || !s->n_suites)
+        return true;
+    for (size_t i = 0; i < s->n_suites; i++) {
+        if (slice_is(s->suites[i], SUITES[0]) || slice_is(s->suites[i], SUITES[1]))
+            return true;
+    }
+    return false;
 }
 
 /* RFC 5280 4.2.1.12 along the path.  Not libcrypto's purpose check: it refuses
@@ -149,7 +176,10 @@ static void set_habits(SSL_CTX *ctx, const struct tls_settings *s)
     SSL_CTX_set_num_tickets(ctx, 0);
     SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                               SSL_MODE_RELEASE_BUFFERS);
-    SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, s->acme_tls ? ACME_PROTOCOLS : HTTP_PROTOCOLS);
+    SSL_CTX_set_alpn_select_cb(ctx, choose_protocol,
+                               s->acme_tls       ? ACME_PROTOCOLS
+                               : offers_http2(s) ? HTTP2_PROTOCOLS
+                                                 : HTTP_PROTOCOLS);
 }
 
 bool tls_context_new(const struct tls_settings *settings, const struct tls_credentials *credentials,

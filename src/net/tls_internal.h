@@ -24,6 +24,9 @@ bool tls_limit_client(SSL_CTX *ctx, const struct tls_settings *s, struct err *e)
 /* The peer's chain, leaf first, as DER in a.  n 0: it gave none. */
 void tls_peer_certificates(const SSL *ssl, struct arena *a, struct slice **chain, size_t *n);
 
+/* "h2" was agreed on. */
+bool tls_speaks_http2(const SSL *ssl);
+
 /* What tls_use_chain put into a context; the key is counted, and dropped when a goes. */
 bool tls_used_chain(const SSL_CTX *ctx, struct arena *a, struct tls_credentials *out) CHECKED;
 

@@ -913,8 +913,9 @@ def test_the_servers_own_certificate(make_ca):
     (["-tls1", "-cipher", "ALL:@SECLEVEL=0"], False, ""),
     (["-tls1_3", "-ciphersuites", "TLS_AES_256_GCM_SHA384"], True, "TLS_AES_256_GCM"),
     (["-tls1_3", "-ciphersuites", "TLS_CHACHA20_POLY1305_SHA256"], True, "CHACHA20"),
-    (["-alpn", "h2,http/1.1"], True, "ALPN protocol: http/1.1"),
-    (["-alpn", "h2"], False, ""), (["-alpn", "http/1.1"], True, "ALPN protocol: http/1.1"),
+    (["-alpn", "h2,http/1.1"], True, "ALPN protocol: h2"),
+    (["-alpn", "h2"], True, "ALPN protocol: h2"), (["-alpn", "spdy/3"], False, ""),
+    (["-alpn", "http/1.1"], True, "ALPN protocol: http/1.1"),
     (["-noservername"], True, ""),
 ])
 def test_versions_suites_and_protocols(ca, args, ok, word):

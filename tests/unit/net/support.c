@@ -272,8 +272,10 @@ static void dispatch(void *arg, struct http_exchange *x)
         say_echo(x);
     if (slice_is(path, "/peer"))
         say_peer(x);
-    if (slice_is(path, "/big"))
+    if (slice_is(path, "/big") || slice_is(path, "/hasty"))
         say_big(a, x);
+    if (slice_is(path, "/hasty"))
+        x->out.write_ns = 200 * NS_PER_MS;
     if (slice_is(path, "/large")) {
         uint8_t *p = arena_alloc(x->arena, 100u << 10);
         memset(p, 'l', 100u << 10);

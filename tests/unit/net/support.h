@@ -66,6 +66,7 @@ bool answer_has(const struct answer *a, const char *text); /* in its head */
  * /hold       stays out until app_release
  * /thread     is finished by another thread
  * /big        8 MiB, shared
+ * /hasty      the same, to be taken within 200 ms
  * /large      100 KiB, in the exchange's arena
  * /nothing    204
  * /small/...  body_max 10

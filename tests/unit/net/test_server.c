@@ -325,6 +325,20 @@ static void a_client_that_does_not_read_is_cut(void **state)
     wire_close(&w);
 }
 
+static void an_answer_may_have_less_time_than_usual(void **state)
+{
+    struct wire w = open_wire(), other = open_wire();
+
+    (void)state;
+    wire_send(&other, GET("/big"));
+    eventually(atomic_load(&APP.dispatched) == 1);
+    wire_send(&w, GET("/hasty"));
+    eventually(atomic_load(&APP.done) == 1 && atomic_load(&APP.big_alive) == 1);
+    wire_close(&w);
+    wire_close(&other);
+    eventually(atomic_load(&APP.done) == 2 && atomic_load(&APP.big_alive) == 0);
+}
+
 static void large_answers_arrive_whole(void **state)
 {
     struct wire w = open_wire();
@@ -599,6 +613,7 @@ int main(void)
         T(slow_heads_and_bodies_are_cut),
         T(idle_connections_end),
         T(a_client_that_does_not_read_is_cut),
+        T(an_answer_may_have_less_time_than_usual),
         T(large_answers_arrive_whole),
         T(a_half_closed_client_gets_its_answer),
         T(finishing_after_the_connection_died_is_harmless),

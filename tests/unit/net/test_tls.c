@@ -150,7 +150,7 @@ static void serves_both_versions_over_one_connection_each(void **state)
         struct answer a;
         SSL_CTX_set_min_proto_version(ctx, VERSIONS[i]);
         SSL_CTX_set_max_proto_version(ctx, VERSIONS[i]);
-        SSL_CTX_set_alpn_protos(ctx, (const unsigned char *)"\x02h2\x08http/1.1", 12);
+        SSL_CTX_set_alpn_protos(ctx, (const unsigned char *)"\x08http/1.1", 9);
         assert_true(wire_tls(&w, ctx));
         const unsigned char *alpn;
         unsigned n;
