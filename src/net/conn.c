@@ -292,6 +292,37 @@ void conn_accept(struct listener *listener, int fd, const struct ip *address, ui
         discard(c);
 }
 
+/* --- The budget -------------------------------------------------------------------------------
+ */
+
+/* Large bodies that never come to their end must not keep the small ones of everybody else out. */
+static struct conn *largest_holder(const struct conn *asking, size_t than)
+{
+    struct conn *found = NULL;
+
+    for (struct conn *c = asking->loop->conns; c; c = c->next) {
+        if (c == asking || c->state < CONN_IDLE || c->state == CONN_LINGER)
+            continue;
+        size_t held = c->protocol->held(c);
+        if (held > than) {
+            than = held;
+            found = c;
+        }
+    }
+    return found;
+}
+
+bool conn_budget_take(struct conn *c, size_t n)
+{
+    while (!server_budget_take(c->loop->server, n)) {
+        struct conn *other = largest_holder(c, c->protocol->held(c) + n);
+        if (!other)
+            return false;
+        other->protocol->evict(other);
+    }
+    return true;
+}
+
 /* --- Sending and closing ---------------------------------------------------------------------- */
 
 void conn_reading(struct conn *c, bool on)

@@ -39,7 +39,7 @@ int exchange_body(struct exchange *ex, struct slice data)
         ex->body = buf_new(NULL, ex->body_max);
     buf_put(&ex->body, data);
     size_t more = ex->body.cap - (ex->charged < ex->body.cap ? ex->charged : ex->body.cap);
-    if (!server_budget_take(ex->server, more))
+    if (!conn_budget_take(ex->conn, more))
         return 503;
     ex->charged += more;
     return 0;

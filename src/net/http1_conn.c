@@ -137,7 +137,7 @@ static bool charge_head(struct conn *c)
     if (c->scan.n <= HEAD_UNCHARGED || c->scan.n <= c->charged)
         return true;
     size_t more = c->scan.n - c->charged;
-    if (!server_budget_take(c->loop->server, more))
+    if (!conn_budget_take(c, more))
         return false;
     c->charged += more;
     return true;
@@ -312,6 +312,18 @@ static void drain(struct conn *c)
         c->close = true;
 }
 
+static size_t held(const struct conn *c)
+{
+    return c->state == CONN_HEAD   ? c->charged
+           : c->state == CONN_BODY ? c->x->charged + c->x->head_charged
+                                   : 0;
+}
+
+static void evict(struct conn *c)
+{
+    refuse(c, 503, "too many large requests at a time");
+}
+
 static void gone(struct conn *c)
 {
     struct exchange *ex = c->x;
@@ -330,5 +342,7 @@ const struct protocol PROTOCOL_HTTP1 = {
     .sent = next_request,
     .expired = expired,
     .drain = drain,
+    .held = held,
+    .evict = evict,
     .gone = gone,
 };

@@ -71,7 +71,7 @@ static bool begin_stream(void *arg, struct http2_stream *s)
     struct http2_conn *h = c->h2;
     size_t cost = h->n > 0 ? STREAM_COST : 0;
 
-    if (h->n >= HTTP2_STREAMS_MAX || !server_budget_take(c->loop->server, cost))
+    if (h->n >= HTTP2_STREAMS_MAX || !conn_budget_take(c, cost))
         return false;
     struct exchange *ex = exchange_new(c);
     ex->head_charged = cost;
@@ -97,7 +97,7 @@ static bool room_for_head(void *arg, struct http2_stream *s, size_t head)
 
     if (head <= HEAD_UNCHARGED || head <= ex->head_charged)
         return true;
-    if (!server_budget_take(c->loop->server, head - ex->head_charged))
+    if (!conn_budget_take(c, head - ex->head_charged))
         return false;
     ex->head_charged = head;
     return true;
@@ -303,6 +303,17 @@ static void drain(struct conn *c)
     settle(c);
 }
 
+static size_t held(const struct conn *c)
+{
+    size_t n = 0;
+
+    for (const struct exchange *ex = c->h2->exchanges; ex; ex = ex->next) {
+        if (ex->phase == STREAM_HEAD || ex->phase == STREAM_BODY)
+            n += ex->charged + ex->head_charged;
+    }
+    return n;
+}
+
 static void gone(struct conn *c)
 {
     struct http2_conn *h = c->h2;
@@ -329,5 +340,7 @@ const struct protocol PROTOCOL_HTTP2 = {
     .sent = settle,
     .expired = expired,
     .drain = drain,
+    .held = held,
+    .evict = conn_free,
     .gone = gone,
 };

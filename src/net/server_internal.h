@@ -157,7 +157,10 @@ struct protocol {
     void (*sent)(struct conn *);    /* the output has left */
     void (*expired)(struct conn *); /* the deadline passed */
     void (*drain)(struct conn *);   /* the server stops */
-    void (*gone)(struct conn *);    /* the connection dies: let go of exchanges */
+    /* Of the budget, for requests that are not complete; and: their time is up. */
+    size_t (*held)(const struct conn *);
+    void (*evict)(struct conn *);
+    void (*gone)(struct conn *); /* the connection dies: let go of exchanges */
 };
 extern const struct protocol PROTOCOL_HTTP1, PROTOCOL_HTTP2;
 
@@ -192,6 +195,9 @@ struct conn {
 
 /* On loop 0: takes fd over and gives it to a loop. */
 void conn_accept(struct listener *l, int fd, const struct ip *address, uint16_t port);
+/* Of the server's budget.  When it is used up, connections of the same loop that hold more for an
+ * incomplete request than c would then are ended first. */
+bool conn_budget_take(struct conn *c, size_t n) CHECKED;
 /* From now; 0: none. */
 void conn_deadline(struct conn *c, int64_t ns);
 void conn_reading(struct conn *c, bool on);

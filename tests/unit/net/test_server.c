@@ -560,6 +560,31 @@ static void bodies_share_a_budget(void **state)
     wire_close(&again);
 }
 
+/* Clients that keep large bodies to themselves make room for others. */
+static void large_bodies_that_stall_give_way_to_small_ones(void **state)
+{
+    static char chunk[65536];
+    struct wire w[8];
+
+    tear_down(state);
+    start((struct http_server_options){.body_budget = 4 * 65536 + 1000, .loops = 1});
+    for (size_t i = 0; i < COUNT_OF(w); i++) {
+        w[i] = open_wire();
+        wire_send(&w[i], "POST /echo HTTP/1.1\r\n" H "Content-Length: 131072\r\n\r\n");
+        wire_send_n(&w[i], chunk, sizeof(chunk));
+    }
+    eventually(atomic_load(&APP.refused) >= 4); /* at most four fit */
+    for (int i = 0; i < 20; i++) {
+        struct wire small = open_wire();
+        wire_send(&small, "POST /hello HTTP/1.1\r\n" H "Content-Length: 4096\r\n\r\n");
+        wire_send_n(&small, chunk, 4096);
+        expect(&small, 200, "hello");
+        wire_close(&small);
+    }
+    for (size_t i = 0; i < COUNT_OF(w); i++)
+        wire_close(&w[i]);
+}
+
 #define CLIENTS  200
 #define REQUESTS 20
 
@@ -624,6 +649,7 @@ int main(void)
         T(a_new_app_takes_new_requests_of_old_connections),
         T(connections_beyond_the_limit_wait),
         T(bodies_share_a_budget),
+        T(large_bodies_that_stall_give_way_to_small_ones),
         T(serves_many_connections_at_a_time),
     };
 
