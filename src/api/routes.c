@@ -50,6 +50,10 @@ const struct route API_ROUTES[] = {
 };
 
 const struct route METRICS_ROUTES[] = {
-    GET_ROUTE("/metrics", 0, act_metrics),
+    {.method = "GET",
+     .path = "/metrics",
+     .seconds = METRICS_SECONDS,
+     .act = act_metrics,
+     .voice = &VOICE_API},
     {0},
 };

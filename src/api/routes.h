@@ -15,6 +15,8 @@ enum outcome act_federation(struct request *r);
 enum outcome act_provisioners(struct request *r);
 enum outcome act_encrypted_key(struct request *r);
 enum outcome act_crl(struct request *r);
+/* From the request's head to the answer, and from there until it has left. */
+#define METRICS_SECONDS 5
 enum outcome act_metrics(struct request *r);
 
 bool authorize_sign(struct request *r);

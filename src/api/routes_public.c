@@ -9,6 +9,9 @@
 #define PAGE_MAX   100
 #define KEY_DIGITS 40
 
+#define METRICS_MAX  (4u << 20)
+#define METRICS_BUSY "too many collectors read metrics at a time; try again later\n"
+
 static const struct core *core_of(const struct request *r)
 {
     return r->work.authority->core;
@@ -243,11 +246,24 @@ enum outcome act_encrypted_key(struct request *r)
     return ACT_DONE;
 }
 
+/* The place is given back when the answer has left, or its reader is given up. */
 enum outcome act_metrics(struct request *r)
 {
-    struct buf b = buf_new(r->work.arena, 4u << 20);
+    struct ref *place = metrics_scrape(r->work.services->metrics);
+    struct buf b = buf_new(r->work.arena, METRICS_MAX);
 
+    r->x->out.write_ns = METRICS_SECONDS * NS_PER_SEC;
+    if (!place) {
+        respond_bytes(r, 503, "text/plain; charset=utf-8", SLICE(METRICS_BUSY));
+        http_fields_set(&r->x->out.fields, r->x->arena, "Retry-After", SLICE("1"));
+        return ACT_DONE;
+    }
+    r->x->out.keep = place;
+    if (!deadline_ok(r->work.deadline, &r->work.err))
+        return ACT_FAILED;
     metrics_write(r->work.services->metrics, &b);
+    if (!buf_done(&b, "metrics", &r->work.err))
+        return ACT_FAILED;
     respond_bytes(r, 200, "text/plain; version=0.0.4; charset=utf-8", buf_slice(&b));
     return ACT_DONE;
 }

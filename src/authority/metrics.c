@@ -1,4 +1,7 @@
-/* Counters for Prometheus: a short list of series under one lock. */
+/*
+ * Counters for Prometheus: a short list of series under one lock, and a few places for those who
+ * read them, so that readers who take nothing off their sockets cannot pile up answers here.
+ */
 #include "authority/metrics.h"
 
 #include <inttypes.h>
@@ -7,7 +10,8 @@
 
 #include "crypto/signer.h"
 
-#define SERIES_MAX 1000
+#define SERIES_MAX     1000
+#define HANDLER_ERRORS "promhttp_metric_handler_errors_total"
 
 struct series {
     struct series *next;
@@ -17,12 +21,18 @@ struct series {
     size_t n;
     char provisioner[];
 };
+struct place {
+    struct ref ref;
+    atomic_bool taken;
+};
 struct metrics {
     pthread_mutex_t lock;
     struct clock *clock;
     int64_t started_ns;
     struct series *first;
     size_t n;
+    uint64_t unwritten; /* answers that were too long */
+    struct place places[METRICS_SCRAPES_MAX];
 };
 
 struct metrics *metrics_new(struct clock *clock)
@@ -81,6 +91,25 @@ void metrics_count(struct metrics *m, enum metric which, struct slice provisione
     if (s)
         s->count++;
     pthread_mutex_unlock(&m->lock);
+}
+
+static void leave(struct ref *ref)
+{
+    struct place *p = (struct place *)ref; /* its first member */
+
+    atomic_store(&p->taken, false);
+}
+
+struct ref *metrics_scrape(struct metrics *m)
+{
+    for (size_t i = 0; i < METRICS_SCRAPES_MAX; i++) {
+        struct place *p = &m->places[i];
+        if (atomic_exchange(&p->taken, true))
+            continue;
+        ref_init(&p->ref, leave);
+        return &p->ref;
+    }
+    return NULL;
 }
 
 /* Label values escape backslash, quote and line feed. */
@@ -169,5 +198,10 @@ void metrics_write(struct metrics *m, struct buf *out)
     buf_printf(out, "step_ca_kms_signed %" PRIu64 "\n", made);
     put_head(out, "step_ca_kms_errors", "counter", "Signatures that the CA's keys failed to make.");
     buf_printf(out, "step_ca_kms_errors %" PRIu64 "\n", failed);
+    put_head(out, HANDLER_ERRORS, "counter", "Answers with metrics that could not be written.");
+    buf_printf(out, HANDLER_ERRORS "{cause=\"encoding\"} %" PRIu64 "\n", m->unwritten);
+    buf_text(out, HANDLER_ERRORS "{cause=\"gathering\"} 0\n");
+    if (!buf_ok(out))
+        m->unwritten++;
     pthread_mutex_unlock(&m->lock);
 }

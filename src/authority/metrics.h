@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/pool.h"
 
 struct metrics;
 enum metric {
@@ -29,5 +30,9 @@ struct metrics *metrics_new(struct clock *clock);
 void metrics_free(struct metrics *m);
 /* provisioner: name or empty.  A series appears at its first use; at most 1000 series. */
 void metrics_count(struct metrics *m, enum metric which, struct slice provisioner, bool success);
-/* Prometheus text format. */
+/* Prometheus text format.  An answer that does not fit is counted and leaves !buf_ok(out). */
 void metrics_write(struct metrics *m, struct buf *out);
+
+#define METRICS_SCRAPES_MAX 10
+/* A place for one scrape, given back by ref_drop (m outlives it); NULL: all are taken. */
+struct ref *metrics_scrape(struct metrics *m);

@@ -138,6 +138,9 @@ bool write_result(struct invocation *inv, const char *path, struct slice content
 /* Asks now for every path that exists, so that nothing is requested from a CA in vain; the answer
  * holds for write_result. */
 bool may_write(struct invocation *inv, const char *path, struct err *e) CHECKED;
+/* May a file that stands at a path which may_write agreed to be lost?  Not one that came into being
+ * since. */
+bool may_replace(struct invocation *inv, const char *path);
 /* Reads a password file flag; absent when the flag is not set or the file is empty. */
 bool password_flag(struct invocation *inv, const char *flag, struct slice *password,
                    struct err *e) CHECKED;

@@ -249,6 +249,13 @@ bool may_write(struct invocation *inv, const char *path, struct err *e)
     return consent_for(inv, path, e) != NULL;
 }
 
+bool may_replace(struct invocation *inv, const char *path)
+{
+    const struct consent *c = find_consent(inv, path);
+
+    return c && c->existed;
+}
+
 bool write_result(struct invocation *inv, const char *path, struct slice content, unsigned mode,
                   struct err *e)
 {

@@ -49,6 +49,11 @@ bool ssh_secret_write(struct invocation *inv, const char *path, const struct pri
 bool ssh_line_write(struct invocation *inv, const char *path, struct slice blob,
                     struct slice comment);
 
+/* All three at once, as far as a file system can (joint.h); ssh_held_mend knows the rest. */
+bool ssh_trio_write(struct invocation *inv, const struct ssh_paths *paths,
+                    const struct ssh_pair *pair, struct slice password,
+                    const struct ssh_cert *cert);
+
 /* A certificate and its key, both from files. */
 struct ssh_held {
     struct ssh_cert cert;
@@ -56,6 +61,10 @@ struct ssh_held {
 };
 /* The key belongs to the certificate, else ERR_MALFORMED. */
 bool ssh_held_load(struct invocation *inv, const char *crt, const char *key,
+                   const char *const *password_flags, struct ssh_held *held);
+/* The same, for who may write the files: when a rekey was interrupted after its key had taken its
+ * place, the public key and the certificate follow now. */
+bool ssh_held_mend(struct invocation *inv, const char *crt, const char *key,
                    const char *const *password_flags, struct ssh_held *held);
 
 /* --- ssh_desk.c: the CA, over the network or in this process --------------------------------- */
@@ -70,6 +79,7 @@ struct ssh_desk {
     enum ott_kind given_kind;
     bool has_given;
     struct private_key *identity_key; /* ssh_desk_grant asked for an identity; NULL: it did not */
+    bool again;                       /* ssh_again has been tried */
 };
 /* --offline: opens the CA here; its keys are decrypted with the file of password_flag. */
 bool ssh_desk_open(struct invocation *inv, const char *password_flag, struct ssh_desk *d);

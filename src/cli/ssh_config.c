@@ -8,6 +8,7 @@
 #include "cli/ssh_published.h"
 
 #define DATA_MAX         (1u << 20)
+#define PAIRS_MAX        32
 #define TEMPLATE_VERSION "v2" /* of the files: one that is not for clients before 0.18 */
 
 /* --- --roots, --federation -------------------------------------------------------------------- */
@@ -66,18 +67,45 @@ static bool add_file(struct invocation *inv, struct json *data)
     return true;
 }
 
-static bool add_sets(struct invocation *inv, struct json *data)
+/* Of a host that has several: how often is this one set? */
+static size_t times_set(struct invocation *inv, const char *name)
 {
-    size_t n;
+    size_t n, times = 0;
+    const struct slice *sets = flag_texts(inv, "set", &n);
+
+    for (size_t i = 0; i < n; i++)
+        times += slice_is(slice_sub(sets[i], 0, slice_find(sets[i], '=')), name);
+    return times;
+}
+
+/* How often the CA is asked: once for each certificate with its key.  Without a key for each the
+ * last ones count, as with every other variable. */
+static size_t count_pairs(struct invocation *inv)
+{
+    size_t n = times_set(inv, "Certificate");
+
+    return flag_bool(inv, "host") && n > 1 && times_set(inv, "Key") == n ? n : 1;
+}
+
+/* The pair-th certificate and key of `pairs`; everything else in any case. */
+static bool add_sets(struct invocation *inv, size_t pair, size_t pairs, struct json *data)
+{
+    static const char *const PAIRED[] = {"Certificate", "Key"};
+    size_t n, seen[COUNT_OF(PAIRED)] = {0};
     const struct slice *sets = flag_texts(inv, "set", &n);
 
     for (size_t i = 0; i < n; i++) {
         size_t equals = slice_find(sets[i], '=');
+        bool other = false;
         if (equals == 0 || equals == sets[i].n)
             return ca_cmd_bad_value(inv, "set", arena_cstr(inv->arena, sets[i]),
                                     "expected key=value");
-        set_text(data, inv->arena, arena_cstr(inv->arena, slice_sub(sets[i], 0, equals)),
-                 slice_from(sets[i], equals + 1));
+        struct slice name = slice_sub(sets[i], 0, equals);
+        for (size_t k = 0; k < COUNT_OF(PAIRED) && pairs > 1; k++)
+            other |= slice_is(name, PAIRED[k]) && seen[k]++ != pair;
+        if (!other)
+            set_text(data, inv->arena, arena_cstr(inv->arena, name),
+                     slice_from(sets[i], equals + 1));
     }
     return true;
 }
@@ -107,7 +135,8 @@ static bool add_user(struct invocation *inv, struct ssh_desk *desk, struct json 
     return true;
 }
 
-static bool make_data(struct invocation *inv, struct ssh_desk *desk, struct slice *text)
+static bool make_data(struct invocation *inv, struct ssh_desk *desk, size_t pair, size_t pairs,
+                      struct slice *text)
 {
     struct arena *a = inv->arena;
     struct json *data = json_make_object(a);
@@ -121,7 +150,7 @@ static bool make_data(struct invocation *inv, struct ssh_desk *desk, struct slic
         set_text(data, a, "Context", slice_text(inv->steppath.context));
     if (flag_bool(inv, "console"))
         set_text(data, a, "Console", SLICE("true"));
-    if (!add_file(inv, data) || !add_sets(inv, data) ||
+    if (!add_file(inv, data) || !add_sets(inv, pair, pairs, data) ||
         (!flag_bool(inv, "host") && !add_user(inv, desk, data)))
         return false;
     json_print(&b, data, NULL);
@@ -131,14 +160,34 @@ static bool make_data(struct invocation *inv, struct ssh_desk *desk, struct slic
 
 /* --- The command ------------------------------------------------------------------------------ */
 
-static bool write_files(struct invocation *inv, struct ssh_desk *desk)
+static bool get_files(struct invocation *inv, struct ssh_desk *desk, struct ca_ssh_file **files,
+                      size_t *n)
 {
     uint32_t type = flag_bool(inv, "host") ? SSH_HOST : SSH_USER;
-    struct ca_ssh_file *files;
+    size_t pairs = count_pairs(inv), n_more;
+    struct ca_ssh_file *more;
     struct slice data;
+
+    if (pairs > PAIRS_MAX)
+        return err_set(&inv->err, ERR_TOO_LARGE, "more than %d certificates with their keys",
+                       PAIRS_MAX);
+    if (!make_data(inv, desk, 0, pairs, &data) || !ssh_published_files(desk, type, data, files, n))
+        return false;
+    for (size_t i = 1; i < pairs; i++) {
+        if (!make_data(inv, desk, i, pairs, &data) ||
+            !ssh_published_files(desk, type, data, &more, &n_more) ||
+            !ssh_config_merge_all(inv->arena, *files, *n, more, n_more, &inv->err))
+            return false;
+    }
+    return true;
+}
+
+static bool write_files(struct invocation *inv, struct ssh_desk *desk)
+{
+    struct ca_ssh_file *files;
     size_t n;
 
-    if (!make_data(inv, desk, &data) || !ssh_published_files(desk, type, data, &files, &n))
+    if (!get_files(inv, desk, &files, &n))
         return false;
     for (size_t i = 0; i < n; i++) {
         if (!ssh_config_file(inv, &files[i], flag_bool(inv, "dry-run")))
@@ -214,7 +263,9 @@ const struct command CMD_SSH_CONFIG = {
         "everything else in these files stays. Run again, it changes nothing but the date.\n\n"
         "Users are named by the certificate that 'step ssh login' put into the agent, or by "
         "'--set User=<name>'. A host names the files of its key and its certificate below "
-        "/etc/ssh: '--set Key=<file> --set Certificate=<file>'.\n\n"
+        "/etc/ssh: '--set Key=<file> --set Certificate=<file>'. One that has several keys gives "
+        "both "
+        "for each of them.\n\n"
         "--krl keeps a list of revoked certificates fresh, which sshd reads for every login when "
         "sshd_config has 'RevokedKeys <file>'. A list that is older than the one in the file is "
         "refused. Let a timer run it; sshd needs no reload.",

@@ -213,8 +213,8 @@ bool ssh_config_file(struct invocation *inv, const struct ca_ssh_file *f, bool d
 /* --- The revocation list ---------------------------------------------------------------------- */
 
 /* An empty file may be there from the start, for sshd lets nobody in without one. */
-static bool may_replace(struct invocation *inv, const char *path, struct slice old,
-                        uint64_t version)
+static bool may_be_replaced(struct invocation *inv, const char *path, struct slice old,
+                            uint64_t version)
 {
     struct ssh_krl_read *was;
 
@@ -245,7 +245,7 @@ bool ssh_config_krl(struct invocation *inv, const char *path, struct slice krl, 
         return true;
     }
     if (!read_old(inv->arena, real, KRL_MAX, &old, &inv->err) ||
-        !may_replace(inv, path, old, ssh_krl_version(is)))
+        !may_be_replaced(inv, path, old, ssh_krl_version(is)))
         return false;
     bool same = file_exists(real) && slice_eq(old, krl);
     if (!same && !file_write(real, krl, 0644, FILE_KEEP_MODE, &inv->err))

@@ -10,3 +10,12 @@ bool ssh_config_file(struct invocation *inv, const struct ca_ssh_file *f, bool d
 /* A revocation list for sshd: replaced as a whole, never by an older one unless --force says so,
  * and not touched when it would stay as it is. */
 bool ssh_config_krl(struct invocation *inv, const char *path, struct slice krl, bool dry_run);
+
+/* --- ssh_config_merge.c ---------------------------------------------------------------------- */
+
+/* *text, and the lines of more that it has not. */
+bool ssh_config_merge(struct arena *a, struct slice *text, struct slice more,
+                      struct err *e) CHECKED;
+/* The same files for another pair of key and certificate. */
+bool ssh_config_merge_all(struct arena *a, struct ca_ssh_file *files, size_t n,
+                          const struct ca_ssh_file *more, size_t n_more, struct err *e) CHECKED;

@@ -201,8 +201,10 @@ bool ssh_desk_revoke(struct ssh_desk *d, const struct ca_revoke_wish *wish)
 {
     struct invocation *inv = d->inv;
 
-    return d->offline.open ? ca_offline_ssh_revoke(&d->offline, wish, &inv->err)
-                           : ca_ssh_revoke(&d->ca, inv->arena, wish, &inv->err);
+    if (d->offline.open)
+        return ca_offline_ssh_revoke(&d->offline, wish, &inv->err);
+    return ca_ssh_revoke(&d->ca, inv->arena, wish, &inv->err) ||
+           (ssh_again(d) && ca_ssh_revoke(&d->ca, inv->arena, wish, &inv->err));
 }
 
 bool ssh_desk_roots(struct ssh_desk *d, struct ssh_trust *trust, struct err *e)

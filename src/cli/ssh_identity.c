@@ -120,7 +120,7 @@ static void add_name(struct arena *a, struct sans *names, struct slice uri)
 
 /* --- Request --------------------------------------------------------------------------------- */
 
-static bool is_wanted(struct ssh_desk *d)
+bool ssh_identity_wanted(struct ssh_desk *d)
 {
     struct json *version;
 
@@ -140,7 +140,7 @@ bool ssh_identity_request(struct ssh_desk *d, const struct token *t, struct ca_s
     struct slice uuid;
 
     *key = NULL;
-    if (!is_wanted(d))
+    if (!ssh_identity_wanted(d))
         return true;
     if (!ott_names(a, t, wish->key_id, NULL, 0, &names, &inv->err))
         return false;

@@ -11,6 +11,8 @@
 
 /* identity.json, when it is there and its certificate is valid now; else NULL. */
 const struct identity *ssh_identity_load(struct invocation *inv);
+/* The CA wants client certificates, and it is no --offline. */
+bool ssh_identity_wanted(struct ssh_desk *d);
 /* When the CA wants client certificates: a key, and a request for it in wish->identity_csr.  *key
  * is NULL when it does not. */
 bool ssh_identity_request(struct ssh_desk *d, const struct token *t, struct ca_ssh_sign_wish *wish,
@@ -28,3 +30,9 @@ bool ssh_identity_token(struct invocation *inv, const struct identity *identity,
 struct slice ssh_uuid_text(struct arena *a, const uint8_t bytes[SSH_UUID_BYTES]);
 /* Out of the content of /etc/machine-id. */
 struct slice ssh_machine_uuid(struct arena *a, struct slice machine_id);
+
+/* --- ssh_again.c ----------------------------------------------------------------------------- */
+
+/* What was asked for failed (inv->err).  True: that was a 401 of a CA that wants client
+ * certificates, and somebody has logged in and has one now: ask once more. */
+bool ssh_again(struct ssh_desk *d);

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "cli/joint.h"
 #include "cli/ssh_common.h"
 
 #define MODE_SECRET 0600
@@ -66,18 +67,43 @@ bool ssh_line_write(struct invocation *inv, const char *path, struct slice blob,
                         &inv->err);
 }
 
+bool ssh_trio_write(struct invocation *inv, const struct ssh_paths *paths,
+                    const struct ssh_pair *pair, struct slice password, const struct ssh_cert *cert)
+{
+    struct arena *a = inv->arena;
+    struct joint_file v[] = {
+        {.path = paths->key, .mode = MODE_SECRET, .secret = true},
+        {.path = paths->pub, .mode = MODE_PUBLIC},
+        {.path = paths->crt, .mode = MODE_PUBLIC},
+    };
+
+    if (!private_key_openssh(inv->secrets, pair->secret, password, "", &v[0].content, &inv->err) ||
+        !ssh_paths_may_write(inv, paths))
+        return false;
+    v[1].content = ssh_line_make(a, pair->key.blob, cert->key_id);
+    v[2].content = ssh_line_make(a, cert->blob, cert->key_id);
+    for (size_t i = 0; i < COUNT_OF(v); i++)
+        v[i].fresh = !may_replace(inv, v[i].path);
+    return joint_write(a, v, COUNT_OF(v), &inv->err);
+}
+
+static bool same_key(const struct private_key *secret, const struct ssh_cert *cert)
+{
+    CLEANUP(arena_cleanup) struct arena *a = arena_new(&HEAP_USUAL);
+    struct ssh_key own;
+
+    return ssh_key_from(a, secret->public_key, &own, NULL) && slice_eq(own.blob, cert->key.blob);
+}
+
 static bool belongs(struct invocation *inv, const char *crt, const char *key,
                     const struct ssh_held *held)
 {
-    struct ssh_key own;
-
     if (ssh_key_is_sk(held->cert.key.kind))
         return err_set(&inv->err, ERR_MALFORMED,
                        "%s: the key of the certificate is on a security token (%s): it signs "
                        "nothing but logins",
                        crt, ssh_key_type_name(held->cert.key.kind));
-    return (ssh_key_from(inv->arena, held->key->public_key, &own, NULL) &&
-            slice_eq(own.blob, held->cert.key.blob)) ||
+    return same_key(held->key, &held->cert) ||
            err_set(&inv->err, ERR_MALFORMED,
                    "the key in %s does not belong to the certificate in %s", key, crt);
 }
@@ -92,4 +118,48 @@ bool ssh_held_load(struct invocation *inv, const char *crt, const char *key,
         return false;
     held->key = jwk.secret;
     return belongs(inv, crt, key, held);
+}
+
+/* The public key first, so that the certificate tells whether there is anything left to do. */
+static bool mend(struct invocation *inv, const char *crt, const char *key, struct ssh_held *held)
+{
+    struct arena *a = inv->arena;
+    const char *pub = arena_printf(a, "%s.pub", key);
+    const char *crt_waits = joint_waiting(a, crt), *pub_waits = joint_waiting(a, pub);
+    struct ssh_cert cert;
+    struct ssh_line line;
+
+    if (!file_exists(crt_waits) || !ssh_input_cert(inv, crt_waits, &cert, NULL, NULL) ||
+        !same_key(held->key, &cert))
+        return false;
+    bool pub_too = file_exists(pub_waits) && ssh_input_line(inv, pub_waits, &line, NULL) &&
+                   slice_eq(line.blob, cert.key.blob);
+    if ((pub_too && !joint_mend(a, pub, &inv->err)) || !joint_mend(a, crt, &inv->err))
+        return false;
+    held->cert = cert;
+    return true;
+}
+
+bool ssh_held_mend(struct invocation *inv, const char *crt, const char *key,
+                   const char *const *password_flags, struct ssh_held *held)
+{
+    bool there = file_exists(crt) || !file_exists(joint_waiting(inv->arena, crt));
+    struct jwk jwk;
+
+    if (there && !ssh_input_cert(inv, crt, &held->cert, NULL, &inv->err))
+        return false;
+    if (!ca_cmd_key_load(inv, key, password_flags, &jwk))
+        return false;
+    held->key = jwk.secret;
+    if (there && same_key(held->key, &held->cert))
+        return true;
+    if (mend(inv, crt, key, held)) {
+        note(inv, "%s did not fit the key: the certificate of an interrupted rekey was put there.",
+             crt);
+        return true;
+    }
+    if (inv->err.kind != ERR_NONE)
+        return false;
+    return there ? belongs(inv, crt, key, held)
+                 : ssh_input_cert(inv, crt, &held->cert, NULL, &inv->err);
 }

@@ -1,4 +1,7 @@
-/* What a CA tells everybody who asks, wherever it is. */
+/*
+ * What a CA tells everybody who asks, wherever it is.  One that tells only those whom it knows gets
+ * a second request after a login.
+ */
 #include "cli/ssh_published.h"
 
 #include "authority/ssh.h"
@@ -40,7 +43,8 @@ bool ssh_published_keys(struct ssh_desk *d, bool federation, struct ssh_trust *o
     const struct ssh_ca *ssh;
 
     if (!d->offline.open)
-        return ca_ssh_roots(&d->ca, d->inv->arena, federation, out, &d->inv->err);
+        return ca_ssh_roots(&d->ca, d->inv->arena, federation, out, &d->inv->err) ||
+               (ssh_again(d) && ca_ssh_roots(&d->ca, d->inv->arena, federation, out, &d->inv->err));
     ssh = d->offline.authority->core->ssh;
     if (!ssh)
         return not_configured(d);
@@ -58,7 +62,8 @@ bool ssh_published_files(struct ssh_desk *d, uint32_t type, struct slice data,
     struct work w;
 
     if (!d->offline.open)
-        return ca_ssh_config(&d->ca, a, type, data, files, n, e);
+        return ca_ssh_config(&d->ca, a, type, data, files, n, e) ||
+               (ssh_again(d) && ca_ssh_config(&d->ca, a, type, data, files, n, e));
     if (!d->offline.authority->core->ssh)
         return not_configured(d);
     given = json_read(a, data, &JSON_API, NULL, e);
@@ -110,7 +115,8 @@ bool ssh_published_hosts(struct ssh_desk *d, struct ca_ssh_host **v, size_t *n)
     struct work w;
 
     if (!d->offline.open)
-        return ca_ssh_hosts(&d->ca, d->inv->arena, v, n, &d->inv->err);
+        return ca_ssh_hosts(&d->ca, d->inv->arena, v, n, &d->inv->err) ||
+               (ssh_again(d) && ca_ssh_hosts(&d->ca, d->inv->arena, v, n, &d->inv->err));
     ca_offline_begin(&d->offline, &w);
     if (!ssh_hosts(&w, collect, &c))
         return failed(d, &w);
@@ -124,7 +130,8 @@ bool ssh_published_krl(struct ssh_desk *d, struct slice *krl)
     struct work w;
 
     if (!d->offline.open)
-        return ca_ssh_krl(&d->ca, d->inv->arena, krl, &d->inv->err);
+        return ca_ssh_krl(&d->ca, d->inv->arena, krl, &d->inv->err) ||
+               (ssh_again(d) && ca_ssh_krl(&d->ca, d->inv->arena, krl, &d->inv->err));
     ca_offline_begin(&d->offline, &w);
     return ssh_krl_current(&w, krl) || failed(d, &w);
 }

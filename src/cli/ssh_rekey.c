@@ -36,7 +36,7 @@ static bool prepare(struct rekey *r)
     name_files(r);
     return ssh_pair_differs(inv) &&
            key_choice(inv, flag_bool(inv, "insecure"), &type, &bits, &inv->err) &&
-           ssh_held_load(inv, arg_text(inv, 0), arg_text(inv, 1), OLD_PASSWORDS, &r->held) &&
+           ssh_held_mend(inv, arg_text(inv, 0), arg_text(inv, 1), OLD_PASSWORDS, &r->held) &&
            ssh_paths_may_write(inv, &r->paths) &&
            key_new_password(inv, "password-file", "the new private key", &r->password) &&
            ssh_pair_make(inv, type, bits, &r->pair);
@@ -58,9 +58,7 @@ static bool write_files(struct rekey *r, const struct ssh_cert *cert)
 {
     struct invocation *inv = r->inv;
 
-    if (!ssh_secret_write(inv, r->paths.key, r->pair.secret, r->password) ||
-        !ssh_line_write(inv, r->paths.crt, cert->blob, cert->key_id) ||
-        !ssh_line_write(inv, r->paths.pub, r->pair.key.blob, cert->key_id))
+    if (!ssh_trio_write(inv, &r->paths, &r->pair, r->password, cert))
         return false;
     note_selected(inv, "Private Key", r->paths.key);
     note_selected(inv, "Public Key", r->paths.pub);
@@ -101,6 +99,9 @@ const struct command CMD_SSH_REKEY = {
         "long as that was. The old certificate and its key prove who asks; the CA needs a "
         "provisioner of type SSHPOP for that. The old certificate stays valid until it ends or is "
         "revoked.\n\n"
+        "The new files are complete on disk before they take their places. The key changes first; "
+        "when the others could not follow, the next 'step ssh renew' or 'rekey' puts them in "
+        "place.\n\n"
         "'--password-file' is for the new key; the old one is opened with "
         "'--provisioner-password-file'.",
     .arguments =

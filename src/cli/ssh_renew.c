@@ -31,7 +31,7 @@ static bool renew(struct invocation *inv, struct ssh_desk *d, const char *out)
     struct ssh_held held;
     struct slice ott;
 
-    if (!ssh_held_load(inv, arg_text(inv, 0), arg_text(inv, 1), KEY_PASSWORDS, &held) ||
+    if (!ssh_held_mend(inv, arg_text(inv, 0), arg_text(inv, 1), KEY_PASSWORDS, &held) ||
         !may_write(inv, out, &inv->err) || !ssh_desk_open(inv, "password-file", d) ||
         !ssh_pop_token(d, TOKEN_SSH_RENEW, &held, &ott))
         return false;

@@ -106,7 +106,7 @@ bool ca_call(struct ca *ca, struct arena *a, enum http_method method, const char
         .body = body,
         .trust = &ca->trust,
         .identity = bearer.n ? NULL : ca->identity,
-        .max_reply = REPLY_MAX,
+        .max_reply = ca->reply_max > 0 ? ca->reply_max : REPLY_MAX,
     };
 
     http_fields_add(&call.fields, a, "X-Request-Id", id);

@@ -16,6 +16,7 @@ struct ca {
     struct clock *clock;
     struct rng *rng;
     int64_t timeout_ns; /* 0: 60 s */
+    size_t reply_max;   /* 0: 16 MiB */
 };
 
 /* "host", "host:port", "::1", "https://host/path" -> "https://host[:port]". Other schemes are

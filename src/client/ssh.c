@@ -4,9 +4,11 @@
 #include "base/encode.h"
 #include "client/ca_internal.h"
 
-#define BODY_MAX  (1u << 20)
-#define FILES_MAX 256
-#define HOSTS_MAX (1u << 20)
+#define KRL_MAX     (256u << 20)
+#define KRL_TIMEOUT (10 * 60 * NS_PER_SEC)
+#define BODY_MAX    (1u << 20)
+#define FILES_MAX   256
+#define HOSTS_MAX   (1u << 20)
 
 static bool post(struct ca *ca, struct arena *a, const char *path, const struct buf *body,
                  struct json **reply, struct err *e)
@@ -264,11 +266,16 @@ bool ca_ssh_bastion(struct ca *ca, struct arena *a, struct slice user, struct sl
     return true;
 }
 
+/* As large as our server makes them: 32 million serial numbers under one key. */
 bool ca_ssh_krl(struct ca *ca, struct arena *a, struct slice *krl, struct err *e)
 {
+    struct ca patient = *ca;
     struct http_reply reply;
 
-    if (!ca_call(ca, a, HTTP_GET, "/ssh/krl", SLICE_NONE, SLICE_NONE, &reply, e))
+    patient.reply_max = KRL_MAX;
+    if (patient.timeout_ns <= 0)
+        patient.timeout_ns = KRL_TIMEOUT;
+    if (!ca_call(&patient, a, HTTP_GET, "/ssh/krl", SLICE_NONE, SLICE_NONE, &reply, e))
         return false;
     *krl = reply.body;
     return true;

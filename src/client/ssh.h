@@ -50,5 +50,6 @@ struct ca_ssh_bastion {
 };
 bool ca_ssh_bastion(struct ca *ca, struct arena *a, struct slice user, struct slice host,
                     struct ca_ssh_bastion *out, struct err *e) CHECKED;
-/* The revocation list of our own server (GET /ssh/krl); NOT_FOUND from others. */
+/* The revocation list of our own server (GET /ssh/krl), up to 256 MiB and, unless the CA has a time
+ * limit of its own, for ten minutes; NOT_FOUND from others. */
 bool ca_ssh_krl(struct ca *ca, struct arena *a, struct slice *krl, struct err *e) CHECKED;

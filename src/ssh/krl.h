@@ -16,8 +16,9 @@ struct ssh_krl {
 };
 /* One certificate section for each CA key, serials in lists, neighbours in ranges.  Unsigned. */
 bool ssh_krl_write(const struct ssh_krl *krl, struct buf *out, struct err *e) CHECKED;
-/* Strictly; for the client and for tests.  Sections of explicit keys and hashes are skipped,
- * signatures refused.  revoked: is this serial under this CA key revoked? */
+/* Strictly; for the client and for tests.  Sections of explicit keys and hashes are skipped, and so
+ * are extensions that are not critical; critical ones and signatures are refused.  revoked: is this
+ * serial under this CA key revoked? */
 struct ssh_krl_read;
 bool ssh_krl_read(struct arena *a, struct slice text, struct ssh_krl_read **out,
                   struct err *e) CHECKED;

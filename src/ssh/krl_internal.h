@@ -17,5 +17,6 @@ enum krl_certificates {
     KRL_SERIALS = 0x20,
     KRL_RANGE = 0x21,
     KRL_BITMAP = 0x22,
-    KRL_KEY_IDS = 0x23
+    KRL_KEY_IDS = 0x23,
+    KRL_CERT_EXTENSION = 0x39
 };

@@ -4,6 +4,8 @@
 #include "crypto/ssh_wire.h"
 #include "ssh/krl_internal.h"
 
+#define EXTENSION_SHOWN 64
+
 struct range {
     uint64_t from, to;
 };
@@ -64,6 +66,22 @@ static bool check_key_ids(struct slice in)
     return true;
 }
 
+/* No extension is known here: those that call themselves optional are passed over (PROTOCOL.krl 2.5
+ * and 5; a boolean is true when it is not 0, RFC 4251 5). */
+static bool check_extension(struct slice in, struct err *e)
+{
+    struct slice name, contents;
+    uint8_t critical;
+
+    if (!ssh_take_string(&in, &name) || !ssh_take_byte(&in, &critical) ||
+        !ssh_take_string(&in, &contents) || in.n > 0)
+        return bad("an extension is damaged", e);
+    return !critical || err_set(e, ERR_MALFORMED,
+                                "KRL: the extension \"%.*s\" is critical and not known here "
+                                "(PROTOCOL.krl)",
+                                SLICE_ARG(slice_sub(name, 0, EXTENSION_SHOWN)));
+}
+
 static bool check_certificates(struct slice in, struct err *e)
 {
     struct range range;
@@ -74,6 +92,11 @@ static bool check_certificates(struct slice in, struct err *e)
     while (in.n > 0) {
         if (!take_section(&in, &type, &data))
             return bad("a section of certificates is cut off", e);
+        if (type == KRL_CERT_EXTENSION) {
+            if (!check_extension(data, e))
+                return false;
+            continue;
+        }
         struct slice bits;
         bool good = type == KRL_SERIALS   ? check_serials(data)
                     : type == KRL_RANGE   ? take_range(data, &range)
@@ -112,9 +135,9 @@ static bool read_sections(struct arena *a, struct ssh_krl_read *k, struct slice 
             return bad("signed lists are not supported", e);
         if (type == KRL_EXPLICIT_KEYS || type == KRL_SHA1 || type == KRL_SHA256)
             continue;
-        if (type != KRL_CERTIFICATES)
+        if (type != KRL_CERTIFICATES && type != KRL_EXTENSION)
             return bad("a section of an unknown type", e);
-        if (!read_certificates(a, k, data, e))
+        if (type == KRL_EXTENSION ? !check_extension(data, e) : !read_certificates(a, k, data, e))
             return false;
     }
     return true;

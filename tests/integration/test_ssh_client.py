@@ -551,6 +551,78 @@ def test_rekey_in_place_and_beside(client, ca):
     assert "'--insecure'" in client.step("ssh", "rekey", "--no-password", crt, key, ok=False).stderr
 
 
+def trio(folder, base):
+    return [folder / f"{base}{end}" for end in ("", ".pub", "-cert.pub")]
+
+
+def waiting(path):
+    return path.with_name(path.name + ".rekey")
+
+
+def fits(key, pub, crt):
+    """All three speak of one key, and nothing is left to do."""
+    own = public_of(key)
+    found = re.search(r"Public key: \S+ (\S+)", shown(crt)).group(1)
+    return (own == pub.read_text().split()[:2] and
+            found == execute(["ssh-keygen", "-lf", pub]).stdout.split()[1] and
+            not any(waiting(path).exists() for path in (pub, crt)))
+
+
+@pytest.mark.parametrize("command", ["renew", "rekey"])
+@pytest.mark.parametrize("moved", [1, 2])
+def test_an_interrupted_rekey_is_mended(client, ca, command, moved):
+    """What a crash leaves after so many of the three files have taken their places."""
+    crt, key = host(client, ca)
+    client.step("ssh", "rekey", *PLAIN, "--out", "next", crt, key)
+    old, new = trio(client.folder, "hk"), trio(client.folder, "next")
+    for number, (was, then) in enumerate(zip(old, new)):
+        os.rename(then, was if number < moved else waiting(was))
+    at_once = serial(waiting(crt))
+    flags = PLAIN if command == "rekey" else []
+    done = client.step("ssh", command, "-f", *flags, crt, key)
+    assert "of an interrupted rekey was put there" in done.stderr
+    assert fits(*old) and serial(crt) != at_once
+    assert "did not fit" not in client.step("ssh", "renew", "-f", crt, key).stderr
+
+
+def test_an_interrupted_rekey_into_new_files_is_mended(client, ca):
+    crt, key = host(client, ca)
+    client.step("ssh", "rekey", *PLAIN, "--out", "next", crt, key)
+    new = trio(client.folder, "next")
+    for path in new[1:]:
+        os.rename(path, waiting(path))
+    client.step("ssh", "renew", "-f", new[2], new[0])
+    assert fits(*new)
+
+
+def test_what_waits_for_another_key_is_left_alone(client, ca):
+    crt, key = host(client, ca)
+    stranger = keygen(client.folder / "stranger")
+    certificate(client, ca, "--host", "--sign", "web", f"{stranger}.pub")
+    os.rename(client.folder / "stranger-cert.pub", waiting(crt))
+    client.step("ssh", "renew", "-f", crt, key)  # they fit: nobody looks
+    other = keygen(client.folder / "other")
+    done = client.step("ssh", "renew", "-f", crt, other, ok=False)
+    assert "does not belong" in done.stderr and waiting(crt).exists()
+    crt.unlink()
+    assert "hk-cert.pub" in client.step("ssh", "renew", "-f", crt, other, ok=False).stderr
+
+
+def test_a_killed_rekey_leaves_files_that_can_go_on(client, ca):
+    crt, key = host(client, ca)
+    files = trio(client.folder, "hk")
+    for delay in (0.004, 0.008, 0.012, 0.016, 0.02, 0.03):
+        command = [STEP, "ssh", "rekey", "-f", *PLAIN, str(crt), str(key)]
+        with subprocess.Popen(command, env=client.env, cwd=client.folder,
+                              stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
+            time.sleep(delay * SLOW)
+            running.kill()
+        client.step("ssh", "renew", "-f", crt, key)
+        assert public_of(key) == files[1].read_text().split()[:2]
+    client.step("ssh", "rekey", "-f", *PLAIN, crt, key)
+    assert fits(*files) and not waiting(key).exists()
+
+
 def test_revocation_by_serial_number(client, ca):
     crt, key = host(client, ca)
     client.step("ssh", "revoke", serial(crt), "--reason", "gone", "--reasonCode", "superseded",

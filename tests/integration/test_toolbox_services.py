@@ -47,7 +47,7 @@ class Running:
     """A command that goes on; what it says on standard error comes line by line."""
 
     def __init__(self, machine, *words, **env):
-        self.process = subprocess.Popen([STEP, *map(str, words)], cwd=machine.folder,
+        self.process = subprocess.Popen([machine.program, *map(str, words)], cwd=machine.folder,
                                         env=dict(machine.env, **env), stdin=subprocess.DEVNULL,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                         start_new_session=True)

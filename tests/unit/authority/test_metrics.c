@@ -31,7 +31,12 @@ static void nothing_counted_shows_only_what_always_runs(void **state)
                      "step_ca_kms_signed %llu\n"
                      "# HELP step_ca_kms_errors Signatures that the CA's keys failed to make.\n"
                      "# TYPE step_ca_kms_errors counter\n"
-                     "step_ca_kms_errors %llu\n",
+                     "step_ca_kms_errors %llu\n"
+                     "# HELP promhttp_metric_handler_errors_total Answers with metrics that could "
+                     "not be written.\n"
+                     "# TYPE promhttp_metric_handler_errors_total counter\n"
+                     "promhttp_metric_handler_errors_total{cause=\"encoding\"} 0\n"
+                     "promhttp_metric_handler_errors_total{cause=\"gathering\"} 0\n",
                      (unsigned long long)made, (unsigned long long)failed));
     metrics_free(m);
 }
@@ -101,12 +106,44 @@ static void without_metrics_nothing_is_counted(void **state)
     metrics_free(NULL);
 }
 
+static void an_answer_that_does_not_fit_is_counted(void **state)
+{
+    struct metrics *m = metrics_new(&TEST_CLOCK);
+    struct buf small = buf_new(A, 100);
+
+    (void)state;
+    metrics_write(m, &small);
+    assert_false(buf_ok(&small));
+    assert_non_null(strstr(written(m), "errors_total{cause=\"encoding\"} 1\n"));
+    metrics_free(m);
+}
+
+static void places_for_scrapes_are_few_and_come_back(void **state)
+{
+    struct metrics *m = metrics_new(&TEST_CLOCK);
+    struct ref *taken[METRICS_SCRAPES_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(taken); i++)
+        assert_non_null(taken[i] = metrics_scrape(m));
+    assert_null(metrics_scrape(m));
+    ref_drop(taken[3]);
+    assert_ptr_equal(metrics_scrape(m), taken[3]);
+    assert_null(metrics_scrape(m));
+    for (size_t i = 0; i < COUNT_OF(taken); i++)
+        ref_drop(taken[i]);
+    assert_non_null(metrics_scrape(m));
+    metrics_free(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(nothing_counted_shows_only_what_always_runs),
         TEST(series_are_told_apart),
         TEST(series_are_bounded),
+        TEST(an_answer_that_does_not_fit_is_counted),
+        TEST(places_for_scrapes_are_few_and_come_back),
         TEST(without_metrics_nothing_is_counted),
     };
 

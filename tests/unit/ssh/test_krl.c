@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "base/file.h"
+#include "crypto/ssh_wire.h"
 #include "ssh/krl.h"
 
 static const uint64_t SERIALS[] = {1,         2, 3, 4, 9, 100, 101, 5000000000u, UINT64_MAX - 1,
@@ -144,6 +145,113 @@ static void without_revocations_there_are_no_sections(void **state)
     assert_false(ssh_krl_has(k, s->cas[0].blob, 1));
 }
 
+/* --- Extensions (PROTOCOL.krl 2.5 and 5) ------------------------------------------------------ */
+
+#define HEADER       (8 + 4 + 8 + 8 + 8 + 4 + 4 + 4) /* the comment has four letters */
+#define TYPE_EXT     255
+#define TYPE_EXT_SUB 0x39
+
+enum where { IN_FRONT, AT_THE_END, BESIDE_SERIALS };
+
+/* The list of the state with one more section, or with one in its section of certificates. */
+static struct slice extended(struct state *s, enum where where, uint8_t type, struct slice section)
+{
+    struct buf b = buf_new(s->a, 1u << 20);
+    struct slice rest = slice_from(s->krl, HEADER);
+    struct slice data = slice_from(rest, 1 + 4); /* type and length of the only section */
+
+    buf_put(&b, slice_sub(s->krl, 0, HEADER));
+    if (where == AT_THE_END)
+        buf_put(&b, rest);
+    size_t outer = 0;
+    if (where == BESIDE_SERIALS) {
+        buf_byte(&b, 1);
+        outer = ssh_open_string(&b);
+        buf_put(&b, slice_sub(data, 0, 4 + s->cas[0].blob.n + 4));
+    }
+    buf_byte(&b, type);
+    ssh_put_string(&b, section);
+    if (where == BESIDE_SERIALS) {
+        buf_put(&b, slice_from(data, 4 + s->cas[0].blob.n + 4));
+        ssh_close_string(&b, outer);
+    }
+    if (where == IN_FRONT)
+        buf_put(&b, rest);
+    assert_true(buf_ok(&b));
+    return buf_slice(&b);
+}
+
+static struct slice extension(struct state *s, const char *name, uint8_t critical,
+                              struct slice contents)
+{
+    struct buf b = buf_new(s->a, 1u << 16);
+
+    ssh_put_string(&b, slice_text(name));
+    buf_byte(&b, critical);
+    ssh_put_string(&b, contents);
+    return buf_slice(&b);
+}
+
+static const struct place {
+    enum where where;
+    uint8_t type;
+} PLACES[] = {{IN_FRONT, TYPE_EXT}, {AT_THE_END, TYPE_EXT}, {BESIDE_SERIALS, TYPE_EXT_SUB}};
+
+static void extensions_that_are_optional_are_passed_over(void **state)
+{
+    struct state *s = *state;
+    struct slice section = extension(s, "cert-bloom-serial", 0, SLICE("\1\2\3"));
+    struct ssh_krl_read *k;
+    struct err e = {0};
+
+    for (size_t i = 0; i < COUNT_OF(PLACES); i++) {
+        struct slice krl = extended(s, PLACES[i].where, PLACES[i].type, section);
+        if (!ssh_krl_read(s->a, krl, &k, &e))
+            fail_msg("%zu: %s", i, e.text);
+        for (size_t j = 0; j < COUNT_OF(SERIALS); j++)
+            assert_true(ssh_krl_has(k, s->cas[0].blob, SERIALS[j]));
+        assert_false(ssh_krl_has(k, s->cas[0].blob, 5));
+    }
+}
+
+static void critical_extensions_are_refused_by_name(void **state)
+{
+    static const uint8_t TRUTHS[] = {1, 2, 255}; /* RFC 4251 5: not 0 is true */
+    struct state *s = *state;
+    struct ssh_krl_read *k;
+
+    for (size_t i = 0; i < COUNT_OF(PLACES) * COUNT_OF(TRUTHS); i++) {
+        const struct place *at = &PLACES[i / COUNT_OF(TRUTHS)];
+        struct slice section =
+            extension(s, "new@example.com", TRUTHS[i % COUNT_OF(TRUTHS)], SLICE(""));
+        struct err e = {0};
+        assert_false(ssh_krl_read(s->a, extended(s, at->where, at->type, section), &k, &e));
+        if (!strstr(e.text, "\"new@example.com\" is critical"))
+            fail_msg("%s", e.text);
+    }
+}
+
+static void damaged_extensions_and_wrong_places_are_refused(void **state)
+{
+    struct state *s = *state;
+    struct slice whole = extension(s, "a", 0, SLICE("xy"));
+    struct ssh_krl_read *k;
+
+    for (size_t i = 0; i < COUNT_OF(PLACES); i++) {
+        const struct place *at = &PLACES[i];
+        for (size_t n = 0; n < whole.n; n++)
+            assert_false(ssh_krl_read(
+                s->a, extended(s, at->where, at->type, slice_sub(whole, 0, n)), &k, NULL));
+        uint8_t longer[32] = {0};
+        memcpy(longer, whole.p, whole.n);
+        assert_false(ssh_krl_read(
+            s->a, extended(s, at->where, at->type, slice_of(longer, whole.n + 1)), &k, NULL));
+        /* The number of the one kind of section is none of the other kind. */
+        uint8_t other = at->type == TYPE_EXT ? TYPE_EXT_SUB : TYPE_EXT;
+        assert_false(ssh_krl_read(s->a, extended(s, at->where, other, whole), &k, NULL));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,6 +261,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_list_of_openssh_is_read, setup, teardown),
         cmocka_unit_test_setup_teardown(the_shortest_form_is_chosen, setup, teardown),
         cmocka_unit_test_setup_teardown(without_revocations_there_are_no_sections, setup, teardown),
+        cmocka_unit_test_setup_teardown(extensions_that_are_optional_are_passed_over, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(critical_extensions_are_refused_by_name, setup, teardown),
+        cmocka_unit_test_setup_teardown(damaged_extensions_and_wrong_places_are_refused, setup,
+                                        teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
