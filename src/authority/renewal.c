@@ -1,10 +1,9 @@
 /* Who may have a certificate renewed: by mTLS, or by a renew token after (or before) its end. */
-#include "authority/work.h"
+#include "authority/revocations.h"
 #include "crypto/digest.h"
 #include "x509/chain.h"
 
 #define RENEW_LEEWAY  60
-#define RENEW_KEPT    (24 * 3600)
 #define CLIENT_ISSUER "step-ca-client/1.0"
 
 static const struct refusal RENEW_TOKEN_USED = {ERR_UNAUTHORIZED, "tokenUsed",
@@ -17,20 +16,6 @@ bool cert_provisioner(struct arena *a, const struct cert *c, struct provisioner_
 
     *present = x != NULL;
     return x && provisioner_extension_read(a, x->value, p, NULL);
-}
-
-static bool check_revoked(struct work *w, struct slice serial)
-{
-    struct slice value;
-
-    if (!services_durable(w->services))
-        return true;
-    if (!store_get(w->services->store, TABLE_REVOKED_X509_CERTS, serial, w->arena, &value,
-                   w->deadline, &w->err))
-        return err_wrap(&w->err, "checking whether certificate %.*s is revoked", SLICE_ARG(serial));
-    if (value.p)
-        return err_set(&w->err, ERR_UNAUTHORIZED, "certificate %.*s is revoked", SLICE_ARG(serial));
-    return true;
 }
 
 /* By the record's provisioner id, else by the extension's name. */
@@ -105,7 +90,8 @@ bool authorize_renewal(struct work *w, struct cert *cert, struct renewal *r)
     log_put_text(&w->log, "serial", serial);
     if (cert->has_basic && cert->basic.ca)
         return err_set(&w->err, ERR_UNAUTHORIZED, "a CA certificate cannot be renewed here");
-    return check_revoked(w, serial) && find_provisioner(w, serial, r) && check_claims(w, r);
+    return revocation_none(w, false, serial) && find_provisioner(w, serial, r) &&
+           check_claims(w, r);
 }
 
 /* Leaf first; the leaf's chain is judged one minute before its end, so that an expired leaf
@@ -195,10 +181,6 @@ bool authorize_renew_token(struct work *w, struct slice text, struct renewal *r)
         w->err.tell = aloud;
         return false;
     }
-    struct slice key = sha256_hex(w->arena, t->jws.signing_input);
-    batch_insert(&w->batch, TABLE_USED_OTT, key, SLICE("used"), &RENEW_TOKEN_USED);
-    batch_keep(&w->batch);
-    if (t->exp.set && t->exp.sec > 0 && t->exp.sec < INT64_MAX - RENEW_KEPT)
-        batch_expires(&w->batch, t->exp.sec + RENEW_KEPT);
+    token_spend(w, t, token_identity(w->arena, t), &RENEW_TOKEN_USED);
     return true;
 }

@@ -71,20 +71,28 @@ static bool check_issued_at(struct work *w, const struct token *t)
                    "the token was issued before this CA was started (claim iat)");
 }
 
-/* SHA-256 of what is signed and not of the whole text: an ECDSA signature has a second form. */
 static struct slice use_key(struct arena *a, const struct token *t, struct slice wanted)
 {
     if (wanted.n > 0 && wanted.n <= USE_KEY_MAX)
         return wanted;
-    return sha256_hex(a, wanted.n > 0 ? wanted : t->jws.signing_input);
+    return wanted.n > 0 ? sha256_hex(a, wanted) : token_identity(a, t);
 }
 
-static void record_use(struct work *w, const struct token *t, struct slice key)
+static void record(struct work *w, const struct token *t, struct slice key,
+                   const struct refusal *used)
 {
-    batch_insert(&w->batch, TABLE_USED_OTT, key, SLICE("used"), &TOKEN_USED);
+    batch_insert(&w->batch, TABLE_USED_OTT, key, SLICE("used"), used);
     batch_keep(&w->batch);
     if (t->exp.set && t->exp.sec > 0 && t->exp.sec < INT64_MAX - KEPT_AFTER_EXP)
         batch_expires(&w->batch, t->exp.sec + KEPT_AFTER_EXP);
+}
+
+void token_spend(struct work *w, const struct token *t, struct slice key,
+                 const struct refusal *used)
+{
+    record(w, t, key, used);
+    if (t->jti.n == 0)
+        record(w, t, sha256_hex(w->arena, t->jws.text), used);
 }
 
 static void log_token(struct work *w, const struct token *t, const struct provisioner *p)
@@ -149,7 +157,7 @@ bool authorize_token(struct work *w, struct slice ott, enum method method, struc
     if (!authorize(w, ott, method, out))
         return false;
     if (!(*out)->reusable)
-        record_use(w, (*out)->token, (*out)->use_key);
+        token_spend(w, (*out)->token, (*out)->use_key, &TOKEN_USED);
     return true;
 }
 

@@ -26,6 +26,11 @@ bool work_commit(struct work *w) CHECKED;
 bool authorize_token(struct work *w, struct slice ott, enum method method,
                      struct grant **g) CHECKED;
 
+/* The token counts once, by this key; one without jti also by that under which the reference
+ * looks for it (docs/decisions/0006-key-of-tokens-without-jti.md). */
+void token_spend(struct work *w, const struct token *t, struct slice key,
+                 const struct refusal *used);
+
 /* The same token for another method too, in the same request: its use is recorded already. */
 bool authorize_token_again(struct work *w, struct slice ott, enum method method,
                            struct grant **g) CHECKED;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "base/encode.h"
+#include "crypto/digest.h"
 #include "jose/jws.h"
 #include "jose/part.h"
 
@@ -62,6 +63,16 @@ bool token_read(struct arena *a, struct slice text, struct token *token, struct 
     if (token->claims->kind != JSON_OBJECT)
         return err_set(e, ERR_MALFORMED, "token: RFC 7519 7.2: expected an object of claims");
     return claims_read(a, token, e);
+}
+
+struct slice token_identity(struct arena *a, const struct token *token)
+{
+    const struct jws *j = &token->jws;
+    bool ecdsa = j->alg == JWS_ES256 || j->alg == JWS_ES384 || j->alg == JWS_ES512;
+    struct slice fixed = slice_sub(j->signature, 0, j->signature.n / (ecdsa ? 2 : 1));
+
+    return sha256_hex(a, arena_format(a, "%.*s.%.*s", SLICE_ARG(j->signing_input),
+                                      SLICE_ARG(hex_text(a, fixed))));
 }
 
 bool token_texts(struct arena *a, const struct json *claims, const char *name, struct slice **v,
