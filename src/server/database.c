@@ -106,7 +106,8 @@ static bool is_whole(struct store *s, struct arena *a, struct err *e)
         return false;
     return note.n == 0 || err_set(e, ERR_INTERNAL,
                                   "an import into this database was interrupted: run `step-ca db "
-                                  "import` once more, it goes on where it was");
+                                  "import` once more, it goes on where it was; or start again "
+                                  "with an empty database");
 }
 
 static struct store *open_embedded(const struct opening *o, struct err *e)
@@ -174,7 +175,7 @@ struct store *database_open(const struct config *c, struct clock *clock, struct 
     o.source = arena_cstr(a, c->db->data_source);
     o.path = db_file(a, o.kind, c->db->data_source);
     bool server = o.kind == DB_MYSQL || o.kind == DB_POSTGRESQL;
-    struct store *s = server ? db_server_open(c->db, true, clock, e) : open_embedded(&o, e);
+    struct store *s = server ? db_server_serve(c->db, clock, e) : open_embedded(&o, e);
     if (s && is_whole(s, a, e) && say_misfits(s, a, e))
         return s;
     store_close(s);

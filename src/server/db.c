@@ -16,7 +16,7 @@ const char DB_HELP[] =
     "      step-ca db -- look after the database of an authority\n\n"
     "USAGE\n"
     "      step-ca db list [<config>] [<filters>] [--limit=<n>] [--format=text|csv|json]\n"
-    "      step-ca db show <serial> [<config>] [--x509|--ssh]\n"
+    "      step-ca db show <serial> [<config>] [--x509|--ssh] [--format=text|json]\n"
     "      step-ca db export [<config>] [<filters>] [--format=csv|json|pem]\n"
     "      step-ca db stats [<config>]\n"
     "      step-ca db check [<config>]\n"
@@ -94,16 +94,24 @@ const char DB_HELP[] =
 struct db_command {
     const char *name;
     bool (*run)(struct db_call *c);
-    size_t words;   /* that it must have, before <config> */
-    bool no_config; /* takes no <config> behind them */
+    size_t words;      /* that it must have, before <config> */
+    bool no_config;    /* takes no <config> behind them */
+    const char *flags; /* beside those that all have; a space around each */
 };
+#define FLAGS_OF_ALL " config context db help h "
+#define FILTERS      " expiring-in since provisioner san subject active revoked x509 ssh limit "
 static const struct db_command COMMANDS[] = {
-    {"import", db_import, 0, false},       {"dump", db_dump, 0, true},
-    {"list", db_list, 0, false},           {"show", db_show, 1, false},
-    {"export", db_export, 0, false},       {"stats", db_stats, 0, false},
-    {"check", db_check, 0, false},         {"backup", db_backup, 1, false},
-    {"reindex", db_reindex, 0, false},     {"prune", db_prune, 0, false},
-    {"set-aside", db_set_aside, 1, false},
+    {"import", db_import, 0, false, " from to value-dir dry-run "},
+    {"dump", db_dump, 0, true, " value-dir "},
+    {"list", db_list, 0, false, FILTERS "format "},
+    {"show", db_show, 1, false, " x509 ssh format "},
+    {"export", db_export, 0, false, FILTERS "format "},
+    {"stats", db_stats, 0, false, ""},
+    {"check", db_check, 0, false, ""},
+    {"backup", db_backup, 1, false, ""},
+    {"reindex", db_reindex, 0, false, ""},
+    {"prune", db_prune, 0, false, " certificates "},
+    {"set-aside", db_set_aside, 1, false, ""},
 };
 
 const char *db_command_name(const struct db_command *c)
@@ -161,7 +169,34 @@ static bool read_flag(struct db_flags *flags, int argc, char **argv, int *i, str
     }
     if (!equals && *i + 1 >= argc)
         return err_set(e, ERR_MALFORMED, "flag needs an argument: %s", word);
-    *(const char **)member = equals ? equals + 1 : argv[++*i];
+    const char *value = equals ? equals + 1 : argv[++*i];
+    if (!*value)
+        return err_set(e, ERR_MALFORMED, "flag '--%s' has an empty value", flag->name);
+    *(const char **)member = value;
+    return true;
+}
+
+static bool is_set(const struct db_flags *flags, const struct db_flag *flag)
+{
+    const char *member = (const char *)flags + flag->offset;
+
+    return flag->boolean ? *(const bool *)member
+                         : *(const char *const *)(const void *)member != NULL;
+}
+
+/* A flag that a command does not know must not be taken for one that it heeds. */
+static bool check_flags(const struct db_flags *flags, const struct db_command *command,
+                        struct err *e)
+{
+    char name[32];
+
+    for (size_t i = 0; i < COUNT_OF(FLAGS); i++) {
+        snprintf(name, sizeof(name), " %s ", FLAGS[i].name);
+        if (is_set(flags, &FLAGS[i]) && !strstr(FLAGS_OF_ALL, name) &&
+            !strstr(command->flags, name))
+            return err_set(e, ERR_MALFORMED, "step-ca db %s has no flag '--%s'", command->name,
+                           FLAGS[i].name);
+    }
     return true;
 }
 
@@ -215,7 +250,8 @@ bool db_read(struct db_call *call, int argc, char **argv, const struct db_comman
                  : !take_word(call, argv[i], command, e))
             return false;
     }
-    return !*command || call->flags.help || check_words(call, *command, e);
+    return !*command || call->flags.help ||
+           (check_flags(&call->flags, *command, e) && check_words(call, *command, e));
 }
 
 /* --- Times --------------------------------------------------------------------------------- */
@@ -307,7 +343,7 @@ static int run(struct db_call *c, const struct db_command *command)
     fflush(stdout);
     if (c->e.kind != ERR_NONE)
         fprintf(stderr, "%s\n", c->e.text);
-    return EXIT_FATAL;
+    return c->understood ? EXIT_FATAL : EXIT_USAGE;
 }
 
 int db_command(int argc, char **argv, const char *context)

@@ -4,6 +4,7 @@
  *   db.c           flags, help, which command
  *   db_open.c      TYPE:SOURCE and the configuration's database as something to read from
  *   db_import.c    import, dump
+ *   db_lineage.c   what only an inventory knows, at the end of an import
  *   db_list.c      list, show, export, stats
  *   db_care.c      check, backup, reindex, prune
  *   db_aside.c     set-aside
@@ -28,6 +29,8 @@ struct db_call {
     const char *words[3]; /* behind the command's name */
     size_t n_words;
     const char *config_path; /* where it is, whether it exists or not */
+    bool understood;         /* flags and words are right: what fails now is something else */
+    bool changes;            /* the command writes to the database that it opens, unless a target */
     struct err e;
 };
 
@@ -51,6 +54,8 @@ struct db_source {
 bool db_source_open(struct db_call *c, const char *spec, struct db_source *s) CHECKED;
 /* The one of --db, else of the configuration; the file must be there. */
 bool db_source_configured(struct db_call *c, struct db_source *s) CHECKED;
+/* renewed_from, issued_at and the provisioner of each certificate, where both have an inventory. */
+bool db_lineage_carry(struct store *from, struct store *to, struct err *e) CHECKED;
 /* The target of an import: made when it is not there. */
 bool db_target_open(struct db_call *c, struct db_source *s) CHECKED;
 void db_source_close(struct db_source *s);

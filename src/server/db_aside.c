@@ -50,7 +50,8 @@ static bool write_rows(const struct aside *s, const char *path, struct err *e)
         db_dump_row(&d, table, row->key, row->value);
     }
     db_dump_end(&d);
-    return buf_done(&d.text, "file", e) && file_write(path, buf_slice(&d.text), 0600, FILE_EXCLUSIVE, e);
+    return buf_done(&d.text, "file", e) &&
+           file_write(path, buf_slice(&d.text), 0600, FILE_EXCLUSIVE, e);
 }
 
 /* Only as it was read: a value that somebody mended meanwhile stays. */
@@ -89,6 +90,8 @@ bool db_set_aside(struct db_call *c)
 {
     struct aside rows = {.a = c->a};
     struct db_source s = {0};
+
+    c->changes = true;
     bool ok = db_source_configured(c, &s) && db_can(c, &s, s.store != NULL, "cannot be changed") &&
               move_rows(c, s.store, &rows);
 

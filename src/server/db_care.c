@@ -55,6 +55,8 @@ bool db_reindex(struct db_call *c)
 {
     struct db_source s = {0};
     uint64_t n = 0;
+
+    c->changes = true;
     bool ok = db_source_configured(c, &s) &&
               db_can(c, &s, s.store && s.store->ops->reindex != NULL, "has no inventory") &&
               s.store->ops->reindex(s.store, inventory_describe, &n, &c->e);
@@ -106,6 +108,7 @@ bool db_prune(struct db_call *c)
             return false;
         p.retention = keep / NS_PER_SEC;
     }
+    c->changes = true;
     bool ok = db_source_configured(c, &s) && db_can(c, &s, s.store != NULL, "cannot be changed");
     p.store = s.store;
     ok = ok && prune(&p, &c->e);

@@ -1,15 +1,16 @@
 /*
  * Rows from one database to another, and onto the screen.
  *
- * An import works in batches.  Behind each stands in the target how far it came; run again it goes
- * on from there.  The same rows twice are the same rows, so an interruption between the two does
- * no harm.  At the end both sides are read again and compared.
+ * An import works in batches.  Before the first stands in the target what is imported, and behind
+ * each how far it came; run again it goes on from there.  The same rows twice are the same rows, so
+ * an interruption between the two does no harm.  At the end both sides are read again and compared.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "authority/inventory.h"
 #include "base/encode.h"
+#include "base/file.h"
 #include "server/db.h"
 #include "store/import.h"
 #include "json/json.h"
@@ -260,9 +261,12 @@ static bool target_is_fit(struct db_call *c, struct db_source *target, struct im
         return true;
     if (!db_source_visit(target, any_row, &any, &c->e) && !any)
         return false;
-    return !any ||
-           err_set(&c->e, ERR_EXISTS,
-                   "%s: there are rows in it already; import into an empty database", target->name);
+    if (any)
+        return err_set(&c->e, ERR_EXISTS,
+                       "%s: there are rows in it already; import into an empty database",
+                       target->name);
+    struct slice begun = progress_record(c->a, i->source, i->state, SLICE(""), SLICE(""));
+    return put_record(target->store, c->a, "current", begun, &c->e);
 }
 
 static bool sum_row(struct slice table, struct slice key, struct slice value, void *arg,
@@ -318,18 +322,30 @@ static bool finish(struct db_call *c, struct db_source *target, struct importer 
     return true;
 }
 
+/* The same however a file is named from wherever; a server is only its type. */
+static struct slice place_of(struct db_call *c, const struct db_source *source)
+{
+    bool file = source->legacy || strcmp(source->type, "sqlite") == 0;
+    char *path = NULL;
+
+    if (!file || !path_absolute(c->a, source->name, &path, NULL))
+        return arena_format(c->a, "%s:%s", source->type, source->name);
+    return arena_format(c->a, "%s:%s", source->type, path);
+}
+
 static bool import_from(struct db_call *c, struct db_source *source, struct db_source *target)
 {
     struct importer *i = xcalloc(1, sizeof(*i));
 
     i->c = c;
     i->target = target->store;
-    i->source = arena_format(c->a, "%s:%s", source->type, source->name);
+    i->source = place_of(c, source);
     i->state = source->state.p ? source->state : SLICE("");
     i->a = arena_new(&HEAP_USUAL);
     content_sum_begin(&i->sum);
     bool ok = (c->flags.dry_run || target_is_fit(c, target, i)) &&
               db_source_visit(source, import_row, i, &c->e) && flush(i, &c->e) &&
+              db_lineage_carry(source->store, target->store, &c->e) &&
               finish(c, target, i, source->type);
     content_sum_end(&i->sum, c->a);
     arena_free(i->a);

@@ -377,11 +377,17 @@ bool db_show(struct db_call *c)
     struct slice serial;
     bool json = c->flags.format && strcmp(c->flags.format, "json") == 0;
 
+    if (c->flags.format && !json && strcmp(c->flags.format, "text") != 0)
+        return err_set(&c->e, ERR_MALFORMED,
+                       "invalid value '%s' for flag '--format': expected text or json",
+                       c->flags.format);
+    if (c->flags.x509 && c->flags.ssh)
+        return err_set(&c->e, ERR_MALFORMED, "--x509 and --ssh exclude each other");
     if (!serial_read(c->a, slice_text(c->words[0]), &serial, &c->e))
         return err_wrap(&c->e, "serial number %s", c->words[0]);
     q.serial = serial_decimal(c->a, serial);
-    q.only_ssh = c->flags.ssh && !c->flags.x509;
-    q.only_x509 = c->flags.x509 && !c->flags.ssh;
+    q.only_ssh = c->flags.ssh;
+    q.only_x509 = c->flags.x509;
     bool ok = db_source_configured(c, &s) && ask(c, &s, &q, json ? show_json : show_row, &p);
     if (ok && p.n == 0)
         ok = err_set(&c->e, ERR_NOT_FOUND, "there is no certificate %.*s", SLICE_ARG(q.serial));

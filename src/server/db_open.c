@@ -15,8 +15,17 @@ static void warn_stderr(void *arg, const char *text)
     fprintf(stderr, "WARNING: %s\n", text);
 }
 
-static bool open_legacy(struct db_call *c, enum db_kind kind, const char *path, struct db_source *s)
+static void warn_other_format(struct slice named, const char *path, const char *format)
 {
+    bool one = slice_is_case(named, "badgerv1"), two = slice_is_case(named, "badgerv2");
+
+    if ((one || two) && !slice_is_case(named, format))
+        fprintf(stderr, "WARNING: %s is of format %s\n", path, format);
+}
+
+static bool open_legacy(struct db_call *c, struct slice type, const char *path, struct db_source *s)
+{
+    enum db_kind kind = db_kind_of(type);
     struct legacy_place place = {
         .kind = kind == DB_BADGER ? LEGACY_BADGER : LEGACY_BBOLT,
         .path = path,
@@ -30,6 +39,7 @@ static bool open_legacy(struct db_call *c, enum db_kind kind, const char *path, 
         return false;
     s->type = legacy_format(s->legacy);
     s->name = path;
+    warn_other_format(type, path, s->type);
     return legacy_fingerprint(&place, c->a, &s->state, &c->e);
 }
 
@@ -39,8 +49,11 @@ static bool open_sqlite(struct db_call *c, const char *path, bool make, struct d
         return err_set(&c->e, ERR_NOT_FOUND, "%s: no such database", path);
     s->type = "sqlite";
     s->name = path;
-    s->store = make ? store_sqlite_open_bare(path, c->clock, &c->e)
-                    : store_sqlite_open(path, c->clock, &c->e);
+    if (make)
+        s->store = store_sqlite_open_bare(path, c->clock, &c->e);
+    else
+        s->store = c->changes ? store_sqlite_open(path, c->clock, &c->e)
+                              : store_sqlite_open_read(path, c->clock, &c->e);
     return s->store != NULL;
 }
 
@@ -61,11 +74,14 @@ static bool split_spec(struct db_call *c, const char *spec, enum db_kind *kind, 
     size_t colon = slice_find(text, ':');
 
     *kind = db_kind_of(slice_sub(text, 0, colon));
+    /* What was found is not repeated: there may be a password in it. */
     if (colon == text.n || *kind == DB_UNKNOWN)
         return err_set(&c->e, ERR_MALFORMED,
                        "expected <type>:<source> with sqlite, bbolt, badger, badgerv1, badgerv2, "
-                       "mysql or postgresql in front, found \"%.*s\"",
-                       SLICE_ARG(slice_sub(text, 0, colon < 40 ? colon : 40)));
+                       "mysql or postgresql in front");
+    if (colon + 1 == text.n)
+        return err_set(&c->e, ERR_MALFORMED, "expected <type>:<source>: there is nothing behind %s",
+                       spec);
     *source = spec + colon + 1;
     return true;
 }
@@ -78,14 +94,17 @@ static bool open_spec(struct db_call *c, const char *spec, bool make, struct db_
     *s = (struct db_source){0};
     if (!split_spec(c, spec, &kind, &source))
         return false;
+    if (make && (kind == DB_BADGER || kind == DB_BBOLT))
+        return err_set(&c->e, ERR_MALFORMED,
+                       "an old database can only be read: expected sqlite:<file>, mysql:<source> "
+                       "or postgresql:<source> as the target");
+    c->understood = true;
     if (kind == DB_SQLITE)
         return open_sqlite(c, source, make, s);
     if (kind == DB_MYSQL || kind == DB_POSTGRESQL)
         return open_server(c, kind, slice_text(source), NULL, make, s);
-    if (make)
-        return err_set(&c->e, ERR_MALFORMED,
-                       "an old database can only be read: expected sqlite:<file> as the target");
-    return open_legacy(c, kind, source, s);
+    return open_legacy(c, slice_sub(slice_text(spec), 0, slice_find(slice_text(spec), ':')), source,
+                       s);
 }
 
 bool db_source_open(struct db_call *c, const char *spec, struct db_source *s)
@@ -95,6 +114,7 @@ bool db_source_open(struct db_call *c, const char *spec, struct db_source *s)
 
 static bool load_config(struct db_call *c, struct config **config)
 {
+    c->understood = true;
     if (!config_load(c->a, c->config_path, config, NULL, NULL, &c->e))
         return false;
     if ((*config)->db)
@@ -170,9 +190,11 @@ static bool visit_table(struct slice name, void *arg)
     if (slice_starts(name, "newel_"))
         return true;
     v->table = name;
-    v->failed = !v->visit(name, SLICE_NONE, SLICE_NONE, v->arg, v->e) ||
-                !v->store->ops->scan_named(v->store, name, SLICE_NONE, 0, visit_row, v,
-                                           DEADLINE_NONE, v->e);
+    /* A visitor that stops ends the scan without an error: only visit_row knows. */
+    bool ok =
+        v->visit(name, SLICE_NONE, SLICE_NONE, v->arg, v->e) &&
+        v->store->ops->scan_named(v->store, name, SLICE_NONE, 0, visit_row, v, DEADLINE_NONE, v->e);
+    v->failed |= !ok;
     return !v->failed;
 }
 

@@ -50,6 +50,16 @@ static void command_lines_are_read(void **state UNUSED)
         {{"list", "--frob"}, NULL, "--frob"},
         {{"list", "--limit"}, NULL, "needs an argument"},
         {{"list", "--revoked=1"}, NULL, "takes no value"},
+        {{"list", "--san", ""}, NULL, "empty value"},
+        {{"list", "--since="}, NULL, "empty value"},
+        {{"list", "--dry-run"}, NULL, "no flag '--dry-run'"},
+        {{"prune", "--dry-run"}, NULL, "no flag '--dry-run'"},
+        {{"prune", "--provisioner", "x", "--certificates", "1d"}, NULL, "no flag '--provisioner'"},
+        {{"import", "--from", "bbolt:x", "--limit", "1"}, NULL, "no flag '--limit'"},
+        {{"dump", "--format", "csv"}, NULL, "no flag '--format'"},
+        {{"stats", "--ssh"}, NULL, "no flag '--ssh'"},
+        {{"show", "1", "--revoked"}, NULL, "no flag '--revoked'"},
+        {{"show", "1", "--ssh"}, "show", NULL},
     };
 
     for (size_t i = 0; i < COUNT_OF(LINES); i++) {
