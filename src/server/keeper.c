@@ -1,6 +1,7 @@
 /* A condition variable, three due times, and work when one has passed. */
 #include "server/keeper.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 
 #include "authority/work.h"
@@ -140,6 +141,7 @@ static int64_t prune(struct keeper *k)
         log_line("%llu certificates were removed: they ended longer ago than db.retention says",
                  (unsigned long long)p->certificates);
     p->certificates = 0;
+    malloc_trim(0); /* what a flood of large requests took is given back */
     return PRUNE_EVERY;
 }
 

@@ -25,7 +25,8 @@ bool legacy_exists(enum legacy_kind kind, const char *path)
 
     if (kind == LEGACY_BADGER)
         return badger_exists(path);
-    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+    /* bbolt takes an empty file for a database that is to be made. */
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0;
 }
 
 bool legacy_fingerprint(const struct legacy_place *p, struct arena *a, struct slice *hex,

@@ -244,8 +244,11 @@ def test_a_server_takes_over_what_the_reference_left(make_ca, tmp_path, name):
 
 def test_new_places_simply_become_sqlite(make_ca, tmp_path):
     for kind, source, ours in (("badgerv2", tmp_path / "db", tmp_path / "db/newel.sqlite"),
-                               ("BBOLT", tmp_path / "x.db", tmp_path / "x.db.sqlite")):
+                               ("BBOLT", tmp_path / "x.db", tmp_path / "x.db.sqlite"),
+                               ("bbolt", tmp_path / "empty", tmp_path / "empty.sqlite")):
         ca = make_ca()
+        if source.name == "empty":  # as bbolt takes it
+            source.touch()
         serve_on(ca, kind, source)
         ca.start()
         ca.issue()
