@@ -155,6 +155,8 @@ bool config_read(struct arena *a, struct slice text, const char *path, struct co
     warn_notes(&w, &notes);
     if (!shape_read_noting(&CONFIG_SHAPE, c->tree, c, a, warn_unknown, &w, e))
         return err_wrap(e, "%s", path);
+    if (warn)
+        config_unknown_members(c, warn_unknown, &w);
     apply_defaults(a, c, &w);
     *config = c;
     return true;

@@ -113,6 +113,9 @@ const char *db_file_ready(struct arena *a, const struct config *c, bool import,
 /* The server that the configuration names (mysql, postgresql). */
 struct store *db_server_open(const struct config_db *db, bool make, struct clock *clock,
                              struct err *e) CHECKED;
+/* The same for the service itself, which also looks after the inventory there. */
+struct store *db_server_serve(const struct config_db *db, struct clock *clock,
+                              struct err *e) CHECKED;
 /* The configured database, whatever its kind, for those. */
 struct store *db_open_beside(const struct config *c, struct clock *clock, struct err *e) CHECKED;
 
@@ -127,6 +130,8 @@ bool config_load(struct arena *a, const char *path, struct config **config, conf
                  void *arg, struct err *e) CHECKED;
 bool config_read(struct arena *a, struct slice text, const char *path, struct config **config,
                  config_warn_fn *warn, void *arg, struct err *e) CHECKED;
+/* The code of the error when the file belongs to a linked deployment. */
+#define CONFIG_LINKED "linked"
 /* The order of docs/reference/configuration.md; the message names the key. */
 bool config_validate(struct arena *a, const struct config *c, config_warn_fn *warn, void *arg,
                      struct err *e) CHECKED;
@@ -135,6 +140,9 @@ bool config_validate(struct arena *a, const struct config *c, config_warn_fn *wa
 bool config_wrong(struct arena *a, const struct config *c, const char *key, struct err *e,
                   const char *fmt, ...) PRINTF(5, 6);
 bool config_ssh_validate(struct arena *a, const struct config *c, struct err *e) CHECKED;
+/* Members that nobody reads in provisioners and policies (config_members.c): path is
+ * "authority.provisioners[3].options.x".  config_read warns of them. */
+void config_unknown_members(const struct config *c, shape_unknown_fn *unknown, void *arg);
 /* authority.policy as engines. */
 bool config_policies_read(struct arena *a, const struct config *c, struct policy_set *out,
                           struct err *e) CHECKED;

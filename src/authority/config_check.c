@@ -8,11 +8,13 @@
 
 #include "authority/config.h"
 #include "base/file.h"
+#include "base/ip.h"
 #include "base/log.h"
 #include "base/uri.h"
 #include "net/tls.h"
 #include "store/store.h"
 #include "template/template.h"
+#include "x509/idna.h"
 
 struct checker {
     struct arena *a;
@@ -104,6 +106,52 @@ static bool check_required(const struct checker *k)
     return true;
 }
 
+/* "name:9000", "10.0.0.1:9000", "[::1]:9000"; a URI is none. */
+static bool has_port(struct slice name)
+{
+    size_t colon = slice_rfind(name, ':');
+    struct slice host = slice_sub(name, 0, colon), port = slice_from(name, colon + 1);
+    struct ip ip;
+
+    if (colon >= name.n || ip_read(name, &ip))
+        return false;
+    for (size_t i = 0; i < port.n; i++) {
+        if (port.p[i] < '0' || port.p[i] > '9')
+            return false;
+    }
+    return slice_find(host, ':') == host.n || host.p[0] == '[';
+}
+
+static bool is_ascii(struct slice text)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.p[i] >= 0x80)
+            return false;
+    }
+    return true;
+}
+
+/* They become names in the server's own certificate, which know neither (RFC 5280, 4.2.1.6). */
+static bool check_names(const struct checker *k)
+{
+    const struct texts *names = &k->c->dns_names;
+
+    for (size_t i = 0; i < names->n; i++) {
+        struct slice name = names->v[i], ascii;
+        if (has_port(name))
+            return wrong(k, "dnsNames",
+                         "\"%.*s\": a port does not belong here; it stands in address",
+                         SLICE_ARG(name));
+        if (is_ascii(name))
+            continue;
+        if (!idna_lookup(k->a, name, &ascii))
+            return wrong(k, "dnsNames", "\"%.*s\" is not ASCII", SLICE_ARG(name));
+        return wrong(k, "dnsNames", "\"%.*s\" is not ASCII; write \"%.*s\" (RFC 5891)",
+                     SLICE_ARG(name), SLICE_ARG(ascii));
+    }
+    return true;
+}
+
 static int version_number(double v)
 {
     static const struct {
@@ -118,10 +166,43 @@ static int version_number(double v)
     return 0;
 }
 
+static bool ends_with(struct slice text, const char *tail)
+{
+    size_t n = strlen(tail);
+
+    return text.n >= n && slice_is(slice_from(text, text.n - n), tail);
+}
+
+/* The server's own key is ECDSA; what TLS 1.2 brought (RFC 5246, RFC 5289) needs it. */
+static bool is_for_this_server(struct slice suite, double max_version)
+{
+    return slice_starts(suite, "TLS_ECDHE_ECDSA_") &&
+           (max_version >= 1.2 || ends_with(suite, "_SHA"));
+}
+
+/* Without TLS 1.3 a suite must be left that a handshake can end with. */
+static bool check_tls_serves(const struct checker *k, bool served)
+{
+    const struct config_tls *t = &k->c->tls;
+    bool given = present(json_get(json_get(k->c->tree, "tls"), "cipherSuites"));
+
+    if (served || t->max_version >= 1.3)
+        return true;
+    if (!given)
+        return wrong(k, "tls.maxVersion",
+                     "no usable cipher suite remains: those in force need TLS 1.2, and %.1f "
+                     "excludes it; name others in tls.cipherSuites",
+                     t->max_version);
+    return wrong(k, "tls.cipherSuites",
+                 "no usable cipher suite remains: none is available that goes with the server's "
+                 "ECDSA key and TLS %.1f, and tls.maxVersion excludes TLS 1.3",
+                 t->max_version);
+}
+
 static bool check_tls(const struct checker *k)
 {
     const struct config_tls *t = &k->c->tls;
-    bool usable = false;
+    bool served = false;
 
     for (size_t i = 0; i < t->cipher_suites.n; i++) {
         const char *openssl;
@@ -133,7 +214,8 @@ static bool check_tls(const struct checker *k)
             warn(k, "tls.cipherSuites",
                  arena_printf(k->a, "%.*s is not available here and has no effect",
                               SLICE_ARG(t->cipher_suites.v[i])));
-        usable = usable || use == TLS_SUITE_USABLE;
+        served |=
+            use == TLS_SUITE_USABLE && is_for_this_server(t->cipher_suites.v[i], t->max_version);
     }
     if (version_number(t->min_version) == 0)
         return wrong(k, "tls.minVersion", "%g is not a TLS version; expected 1.0, 1.1, 1.2 or 1.3",
@@ -144,10 +226,7 @@ static bool check_tls(const struct checker *k)
     if (t->min_version > t->max_version)
         return wrong(k, "tls.minVersion", "%g exceeds tls.maxVersion %g", t->min_version,
                      t->max_version);
-    if (!usable && t->max_version < 1.3)
-        return wrong(k, "tls.cipherSuites",
-                     "none of them is available, and tls.maxVersion excludes TLS 1.3");
-    return true;
+    return check_tls_serves(k, served);
 }
 
 static bool check_kms(const struct checker *k)
@@ -308,18 +387,28 @@ static bool check_db(const struct checker *k)
     return kind != DB_BADGER || check_loading_mode(k);
 }
 
+/* Without the vendor's token such a CA is not configured at all: an error of the command line. */
+static bool check_deployment(const struct checker *k)
+{
+    struct slice type = k->c->authority.deployment_type;
+
+    if (!slice_is_case(type, "linked") && !slice_is_case(type, "hosted"))
+        return true;
+    wrong(k, "authority.deploymentType",
+          "\"%.*s\" deployments need their vendor's service and are not supported",
+          SLICE_ARG(type));
+    if (k->e && slice_is_case(type, "linked"))
+        k->e->code = CONFIG_LINKED;
+    return false;
+}
+
 static bool check_authority(const struct checker *k)
 {
     const struct config_authority *au = &k->c->authority;
-    struct slice deployment = au->deployment_type;
     struct claims claims;
 
     if (k->c->backdate < 0)
         return wrong(k, "authority.backdate", "must not be negative");
-    if (slice_is_case(deployment, "linked") || slice_is_case(deployment, "hosted"))
-        return wrong(k, "authority.deploymentType",
-                     "\"%.*s\" deployments need their vendor's service and are not supported",
-                     SLICE_ARG(deployment));
     claims_resolve(&CLAIMS_BUILT_IN, au->claims, &claims);
     if (!claims_check(&claims, k->e))
         return err_wrap(k->e, "%s", config_where(k->a, k->c, "authority.claims"));
@@ -392,13 +481,16 @@ bool config_validate(struct arena *a, const struct config *c, config_warn_fn *wa
 {
     struct checker k = {a, c, warn_fn, arg, e};
 
-    return check_required(&k) && check_address(&k, "address", c->address, true) &&
-           (c->insecure_address.n == 0 ||
-            check_address(&k, "insecureAddress", c->insecure_address, false)) &&
+    /* The insecure listener is there for the CRL only. */
+    bool insecure = c->insecure_address.n > 0 && c->crl && c->crl->enabled;
+
+    return check_required(&k) && check_names(&k) &&
+           check_address(&k, "address", c->address, true) &&
+           (!insecure || check_address(&k, "insecureAddress", c->insecure_address, false)) &&
            (c->metrics_address.n == 0 ||
             check_address(&k, "metricsAddress", c->metrics_address, false)) &&
-           check_tls(&k) && check_kms(&k) && check_authority_type(&k) && check_later(&k) &&
-           check_crl(&k) && check_db(&k) && config_ssh_validate(a, c, e) && check_authority(&k) &&
-           check_policy(&k) && check_template_functions(&k) && check_logger(&k) &&
-           check_monitoring(&k);
+           check_tls(&k) && check_kms(&k) && check_authority_type(&k) && check_deployment(&k) &&
+           check_later(&k) && check_crl(&k) && check_db(&k) && config_ssh_validate(a, c, e) &&
+           check_authority(&k) && check_policy(&k) && check_template_functions(&k) &&
+           check_logger(&k) && check_monitoring(&k);
 }

@@ -1,5 +1,6 @@
 /* Which database a configuration means, and where it stands. */
 #include "authority/config.h"
+#include "authority/inventory.h"
 #include "base/file.h"
 #include "store/legacy.h"
 #include "store/store.h"
@@ -52,8 +53,8 @@ const char *db_file_ready(struct arena *a, const struct config *c, bool import, 
     return NULL;
 }
 
-struct store *db_server_open(const struct config_db *db, bool make, struct clock *clock,
-                             struct err *e)
+static struct store *open_server(const struct config_db *db, bool make, describe_fn *describe,
+                                 struct clock *clock, struct err *e)
 {
     struct store_source_options o = {
         .make = make,
@@ -61,9 +62,21 @@ struct store *db_server_open(const struct config_db *db, bool make, struct clock
         .connections = (unsigned)db->max_open,
         .idle = (unsigned)db->max_idle,
         .lifetime = db->lifetime.set ? db->lifetime.ns : 0,
+        .describe = describe,
     };
 
     return store_source_open_with(db->type, db->data_source, db->database, &o, clock, e);
+}
+
+struct store *db_server_open(const struct config_db *db, bool make, struct clock *clock,
+                             struct err *e)
+{
+    return open_server(db, make, NULL, clock, e);
+}
+
+struct store *db_server_serve(const struct config_db *db, struct clock *clock, struct err *e)
+{
+    return open_server(db, true, inventory_describe, clock, e);
 }
 
 struct store *db_open_beside(const struct config *c, struct clock *clock, struct err *e)

@@ -74,6 +74,41 @@ bool revocation_put(struct work *w, bool ssh, const struct revocation_record *re
     return true;
 }
 
+static enum table revocations(bool ssh)
+{
+    return ssh ? TABLE_REVOKED_SSH_CERTS : TABLE_REVOKED_X509_CERTS;
+}
+
+static const char *certificate_name(struct arena *a, bool ssh, struct slice serial)
+{
+    return arena_printf(a, "%scertificate %.*s", ssh ? "SSH " : "", SLICE_ARG(serial));
+}
+
+bool revocation_none(struct work *w, bool ssh, struct slice serial)
+{
+    const char *name = certificate_name(w->arena, ssh, serial);
+    struct slice value;
+
+    if (!services_durable(w->services))
+        return true;
+    if (!store_get(w->services->store, revocations(ssh), serial, w->arena, &value, w->deadline,
+                   &w->err))
+        return err_wrap(&w->err, "checking whether %s is revoked", name);
+    return !value.p || err_set(&w->err, ERR_UNAUTHORIZED, "%s is revoked", name);
+}
+
+void revocation_none_at_commit(struct work *w, bool ssh, struct slice serial)
+{
+    struct refusal *refusal = arena_alloc(w->arena, sizeof(*refusal));
+    const char *name = certificate_name(w->arena, ssh, serial);
+
+    if (!services_durable(w->services))
+        return;
+    *refusal =
+        (struct refusal){ERR_UNAUTHORIZED, NULL, arena_printf(w->arena, "%s is revoked", name)};
+    batch_absent(&w->batch, revocations(ssh), serial, refusal);
+}
+
 bool revoke_x509(struct work *w, const struct revocation *r)
 {
     struct revocation_record record = {

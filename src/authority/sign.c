@@ -3,6 +3,7 @@
  * step.  Nothing is changed here: the record goes into the batch of the work.
  */
 #include "authority/inventory.h"
+#include "authority/revocations.h"
 #include "authority/template_leaf.h"
 #include "authority/webhook.h"
 #include "base/log.h"
@@ -110,6 +111,21 @@ static bool force_common_name(struct work *w, const struct grant *g, struct x509
                    "a common name is required, and there is no DNS name to take it from");
 }
 
+static bool check_begin(struct work *w, const struct x509_leaf *leaf)
+{
+    struct instant end = w->authority->core->issuer_ends;
+
+    if (instant_cmp(end, w->services->clock->now(w->services->clock)) <= 0)
+        return err_set(&w->err, ERR_INTERNAL, "the issuing chain ended on %.*s",
+                       SLICE_ARG(rfc3339(w->arena, end)));
+    if (instant_cmp(end, leaf->not_before) <= 0)
+        return err_set(&w->err, ERR_FORBIDDEN,
+                       "notBefore %.*s is not before the end of the issuing chain, %.*s",
+                       SLICE_ARG(rfc3339(w->arena, leaf->not_before)),
+                       SLICE_ARG(rfc3339(w->arena, end)));
+    return true;
+}
+
 static bool check_validity(struct work *w, const struct grant *g, const struct x509_leaf *leaf)
 {
     struct instant now = instant_truncate(w->services->clock->now(w->services->clock));
@@ -141,11 +157,10 @@ static bool cap_to_issuer(struct work *w, struct x509_leaf *leaf)
 {
     struct instant end = w->authority->core->issuer_ends;
 
+    if (!check_begin(w, leaf))
+        return false;
     if (instant_cmp(leaf->not_after, end) <= 0)
         return true;
-    if (instant_cmp(end, leaf->not_before) <= 0)
-        return err_set(&w->err, ERR_INTERNAL, "the issuing chain ended on %.*s",
-                       SLICE_ARG(rfc3339(w->arena, end)));
     log_warn("a certificate is cut to the end of the issuing chain, %.*s",
              SLICE_ARG(rfc3339(w->arena, end)));
     leaf->not_after = end;
@@ -346,7 +361,7 @@ static bool shape_leaf(struct work *w, const struct grant *g, const struct csr *
     fill_subject(&w->authority->core->subject_defaults, &leaf->subject);
     add_provisioner_extension(w, g, leaf);
     if (!apply_validity(w, g, &wish, leaf) || !force_common_name(w, g, leaf) ||
-        !check_validity(w, g, leaf))
+        !check_begin(w, leaf) || !check_validity(w, g, leaf))
         return false;
     if (asked->forced) {
         leaf->not_before = asked->forced_before;
@@ -425,6 +440,9 @@ bool renew_x509(struct work *w, const struct renewal *r, const struct key *key,
         out->provisioner_name = x.name;
         out->credential_id = x.credential_id;
     }
-    return shape_renewed(w, r, key, leaf) &&
-           issue(w, leaf, r->data, r->by, serial_decimal(w->arena, r->cert->serial), out);
+    struct slice serial = serial_decimal(w->arena, r->cert->serial);
+    if (!shape_renewed(w, r, key, leaf) || !issue(w, leaf, r->data, r->by, serial, out))
+        return false;
+    revocation_none_at_commit(w, false, serial);
+    return true;
 }

@@ -1,20 +1,7 @@
 /* Renewal and rekey of SSH host certificates by SSHPOP: the same names and length, signed by the
  * current key (docs/reference/ssh.md "Renewal"). */
+#include "authority/revocations.h"
 #include "authority/ssh_internal.h"
-
-static bool check_revoked(struct work *w, const struct ssh_cert *c)
-{
-    struct slice serial = ssh_serial_text(w->arena, c->serial), value;
-
-    if (!services_durable(w->services))
-        return true;
-    if (!store_get(w->services->store, TABLE_REVOKED_SSH_CERTS, serial, w->arena, &value,
-                   w->deadline, &w->err))
-        return err_wrap(&w->err, "checking whether SSH certificate %.*s is revoked",
-                        SLICE_ARG(serial));
-    return !value.p ||
-           err_set(&w->err, ERR_UNAUTHORIZED, "SSH certificate %.*s is revoked", SLICE_ARG(serial));
-}
 
 /* The old length from now on; the start is backdated and the end is as much earlier. */
 static bool new_times(struct work *w, const struct ssh_cert *old, struct ssh_cert *c)
@@ -42,6 +29,7 @@ bool ssh_renew(struct work *w, const struct grant *g, const struct ssh_key *key,
 {
     const struct ssh_cert *old = g->ssh.held;
     struct ssh_cert *c = arena_alloc(w->arena, sizeof(*c));
+    struct slice serial = ssh_serial_text(w->arena, old->serial);
 
     if (old->type != SSH_HOST)
         return err_set(&w->err, ERR_MALFORMED, "only host certificates are renewed");
@@ -55,9 +43,12 @@ bool ssh_renew(struct work *w, const struct grant *g, const struct ssh_key *key,
         .extensions = old->extensions,
         .reserved = old->reserved,
     };
-    if (!check_revoked(w, old) || !new_times(w, old, c))
+    if (!revocation_none(w, true, serial) || !new_times(w, old, c))
         return false;
     if (key && (!ssh_key_check(key, "publicKey", &w->err) || !ssh_cert_check(w, c, g->by)))
         return false;
-    return ssh_issue(w, c, g->by, ssh_serial_text(w->arena, old->serial), out);
+    if (!ssh_issue(w, c, g->by, serial, out))
+        return false;
+    revocation_none_at_commit(w, true, serial);
+    return true;
 }

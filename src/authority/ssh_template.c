@@ -84,10 +84,11 @@ static const struct ttype REQUEST_TYPE = {.name = "sshutil.CertificateRequest",
 
 static struct tvalue extensions(struct arena *a, struct slice type)
 {
-    struct tvalue map = tvalue_map(a, &TTYPE_MAP);
+    struct tvalue map = {.kind = T_MAP, .type = &TTYPE_MAP};
 
     if (!slice_is(type, "user"))
-        return tvalue_nil();
+        return map;
+    map = tvalue_map(a, &TTYPE_MAP);
     for (size_t i = 0; i < SSH_USER_EXTENSIONS.n; i++)
         tmap_set(map.map, a, SSH_USER_EXTENSIONS.v[i].name, tvalue_text(SLICE("")));
     return map;
@@ -102,7 +103,6 @@ struct tvalue template_data_ssh(struct arena *a, const struct template_inputs *i
     template_set(a, &data, "KeyID", tvalue_text(granted->key_id));
     template_set(a, &data, "Principals", texts(a, granted));
     template_set(a, &data, "Extensions", extensions(a, granted->type));
-    template_set(a, &data, "CriticalOptions", tvalue_nil());
     template_set_common(a, &data, in);
     return data;
 }

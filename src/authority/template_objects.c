@@ -1,17 +1,11 @@
 /* Object types: a table of fields each, read lazily from our own structures. */
-#include "authority/template_data.h"
+#include "authority/template_objects.h"
 #include "x509/leaf_json.h"
-
-#define GET(name) static bool name(struct trun *run UNUSED, const void *self, struct tvalue *out)
-#define FIELD(name, json_name, omit, function)                                                     \
-    {                                                                                              \
-        name, json_name, omit, function                                                            \
-    }
 
 /* --- Subject -------------------------------------------------------------------------------------
  */
 
-static struct tvalue texts_or_nil(struct trun *run, const struct slice *v, size_t n)
+struct tvalue tobject_texts(struct trun *run, const struct slice *v, size_t n)
 {
     if (n == 0)
         return (struct tvalue){.kind = T_LIST, .type = &TTYPE_TEXTS};
@@ -22,7 +16,7 @@ static struct tvalue texts_or_nil(struct trun *run, const struct slice *v, size_
     GET(function)                                                                                  \
     {                                                                                              \
         const struct subject *s = self;                                                            \
-        *out = texts_or_nil(run, s->member, s->n_##member);                                        \
+        *out = tobject_texts(run, s->member, s->n_##member);                                       \
         return true;                                                                               \
     }
 SUBJECT_LIST(subject_country, country)
@@ -222,19 +216,22 @@ struct tvalue tobject_sans(struct arena *a, const struct sans *s)
     return list;
 }
 
-static struct tvalue names_of(struct trun *run, const struct sans *s, enum san_kind kind)
+struct tvalue tobject_names_of(struct trun *run, const struct sans *s, enum san_kind kind)
 {
-    struct slice *v = arena_array(trun_arena(run), s->n + 1, sizeof(*v));
+    struct arena *a = trun_arena(run);
+    struct slice *v = arena_array(a, s->n + 1, sizeof(*v));
     size_t n = 0;
 
     for (size_t i = 0; i < s->n; i++) {
         if (s->v[i].kind == kind)
-            v[n++] = kind == SAN_IP ? ip_text(trun_arena(run), &s->v[i].ip) : s->v[i].text;
+            v[n++] = kind == SAN_IP ? ip_text(a, &s->v[i].ip) : s->v[i].text;
     }
-    return texts_or_nil(run, v, n);
+    return kind == SAN_IP    ? tobject_addresses(a, v, n)
+           : kind == SAN_URI ? tobject_urls(a, v, n)
+                             : tobject_texts(run, v, n);
 }
 
-/* --- Extensions and keys
+/* --- Extensions
  * ----------------------------------------------------------------------------- */
 
 GET(extension_id)
@@ -258,7 +255,7 @@ GET(extension_value)
 static const struct tfield EXTENSION_FIELDS[] = {
     FIELD("ID", "id", false, extension_id),
     FIELD("Critical", "critical", false, extension_critical),
-    FIELD("Value", "value", false, extension_value), FIELD("Id", NULL, false, extension_id)};
+    FIELD("Value", "value", false, extension_value)};
 static const struct ttype EXTENSION_TYPE = {.name = "x509util.Extension",
                                             .kind = "struct",
                                             .is = T_OBJECT,
@@ -273,42 +270,6 @@ static struct tvalue extensions_of(struct trun *run, const struct extensions *x)
     for (size_t i = 0; i < x->n; i++)
         list.list->items[i] = tvalue_object(&EXTENSION_TYPE, &x->v[i]);
     return list;
-}
-
-/* Templates ask for the type by name: typeIs "*rsa.PublicKey". */
-static bool key_size(struct trun *run, const struct tvalue *self, const struct tvalue *args,
-                     struct tvalue *out)
-{
-    const struct key *k = self->self;
-
-    (void)run;
-    (void)args;
-    *out = tvalue_int((int64_t)(k->bits + 7) / 8);
-    return true;
-}
-static const struct tmethod RSA_METHODS[] = {{"Size", "", key_size}};
-static const struct ttype RSA_TYPE = {.name = "*rsa.PublicKey",
-                                      .kind = "ptr",
-                                      .is = T_OBJECT,
-                                      .methods = RSA_METHODS,
-                                      .n_methods = COUNT_OF(RSA_METHODS)};
-static const struct ttype EC_TYPE = {.name = "*ecdsa.PublicKey", .kind = "ptr", .is = T_OBJECT};
-static const struct ttype ED_TYPE = {.name = "ed25519.PublicKey", .kind = "slice", .is = T_OBJECT};
-
-static struct tvalue key_object(const struct key *k)
-{
-    if (!k)
-        return tvalue_nil();
-    return tvalue_object(k->type == KEY_RSA ? &RSA_TYPE : key_is_ec(k) ? &EC_TYPE : &ED_TYPE, k);
-}
-
-static struct tvalue key_algorithm(const struct key *k)
-{
-    if (!k)
-        return tvalue_text(SLICE(""));
-    return tvalue_text(k->type == KEY_RSA ? SLICE("RSA")
-                       : key_is_ec(k)     ? SLICE("ECDSA")
-                                          : SLICE("Ed25519"));
 }
 
 /* --- Usages
@@ -330,7 +291,7 @@ static struct tvalue key_usages(struct trun *run, uint32_t bits)
         if (bits & (1u << i))
             v[n++] = slice_text(TOBJECT_KEY_USAGES[i]);
     }
-    return texts_or_nil(run, v, n);
+    return tobject_texts(run, v, n);
 }
 
 /* known: those with a name; else the others as OIDs. */
@@ -353,7 +314,7 @@ static struct tvalue ext_usages(struct trun *run, const struct slice *eku, size_
     }
     if (known)
         return tvalue_texts(trun_arena(run), &TTYPE_TEXTS, v, n);
-    return texts_or_nil(run, v, n);
+    return tobject_texts(run, v, n);
 }
 
 /* --- Certificate request
@@ -368,13 +329,13 @@ static struct tvalue ext_usages(struct trun *run, const struct slice *eku, size_
     }
 CSR(cr_subject, tobject_subject(subject_of_dn(trun_arena(run), &csr->subject)))
 CSR(cr_raw_subject, tvalue_bytes(csr->subject.raw))
-CSR(cr_dns, names_of(run, &csr->sans, SAN_DNS))
-CSR(cr_email, names_of(run, &csr->sans, SAN_EMAIL))
-CSR(cr_ip, names_of(run, &csr->sans, SAN_IP))
-CSR(cr_uri, names_of(run, &csr->sans, SAN_URI))
+CSR(cr_dns, tobject_names_of(run, &csr->sans, SAN_DNS))
+CSR(cr_email, tobject_names_of(run, &csr->sans, SAN_EMAIL))
+CSR(cr_ip, tobject_names_of(run, &csr->sans, SAN_IP))
+CSR(cr_uri, tobject_names_of(run, &csr->sans, SAN_URI))
 CSR(cr_extensions, extensions_of(run, &csr->extensions))
-CSR(cr_key, key_object(csr->key))
-CSR(cr_key_algorithm, key_algorithm(csr->key))
+CSR(cr_key, tobject_key(csr->key))
+CSR(cr_key_algorithm, tobject_key_algorithm(csr->key))
 CSR(cr_signature, tvalue_bytes(csr->signature))
 
 GET(cr_version)
@@ -427,7 +388,7 @@ GET(cr_key_usage)
 {
     uint32_t bits;
 
-    *out = usage_of(self, &bits) ? key_usages(run, bits) : texts_or_nil(run, NULL, 0);
+    *out = usage_of(self, &bits) ? key_usages(run, bits) : tobject_texts(run, NULL, 0);
     return true;
 }
 
@@ -532,68 +493,4 @@ static const struct ttype CR_TYPE = {.name = "*x509util.CertificateRequest",
 struct tvalue tobject_request(const struct csr *csr)
 {
     return tvalue_object(&CR_TYPE, csr);
-}
-
-/* --- Certificate
- * -------------------------------------------------------------------------------------------- */
-
-#define CERT(function, expression)                                                                 \
-    GET(function)                                                                                  \
-    {                                                                                              \
-        const struct cert *c = self;                                                               \
-        *out = (expression);                                                                       \
-        return true;                                                                               \
-    }
-CERT(crt_raw, tvalue_bytes(c->der))
-CERT(crt_raw_subject, tvalue_bytes(c->subject.raw))
-CERT(crt_version, tvalue_int(c->version))
-CERT(crt_serial, tvalue_text(serial_decimal(trun_arena(run), c->serial)))
-CERT(crt_subject, tobject_subject(subject_of_dn(trun_arena(run), &c->subject)))
-CERT(crt_issuer, tobject_subject(subject_of_dn(trun_arena(run), &c->issuer)))
-CERT(crt_not_before, tvalue_time(trun_arena(run), c->not_before))
-CERT(crt_not_after, tvalue_time(trun_arena(run), c->not_after))
-CERT(crt_dns, names_of(run, &c->sans, SAN_DNS))
-CERT(crt_email, names_of(run, &c->sans, SAN_EMAIL))
-CERT(crt_ip, names_of(run, &c->sans, SAN_IP))
-CERT(crt_uri, names_of(run, &c->sans, SAN_URI))
-CERT(crt_extensions, extensions_of(run, &c->extensions))
-CERT(crt_key_usage, tvalue_int((int64_t)c->key_usage))
-CERT(crt_is_ca, tvalue_bool(c->has_basic && c->basic.ca))
-CERT(crt_path_len, tvalue_int(c->has_basic ? c->basic.path_len : -1))
-CERT(crt_ski, tvalue_bytes(c->ski))
-CERT(crt_aki, tvalue_bytes(c->aki))
-CERT(crt_key, key_object(c->key))
-CERT(crt_key_algorithm, key_algorithm(c->key))
-
-static const struct tfield CERT_FIELDS[] = {
-    FIELD("Raw", "Raw", false, crt_raw),
-    FIELD("RawSubject", "RawSubject", false, crt_raw_subject),
-    FIELD("Version", "Version", false, crt_version),
-    FIELD("SerialNumber", "SerialNumber", false, crt_serial),
-    FIELD("Issuer", "Issuer", false, crt_issuer),
-    FIELD("Subject", "Subject", false, crt_subject),
-    FIELD("NotBefore", "NotBefore", false, crt_not_before),
-    FIELD("NotAfter", "NotAfter", false, crt_not_after),
-    FIELD("KeyUsage", "KeyUsage", false, crt_key_usage),
-    FIELD("Extensions", "Extensions", false, crt_extensions),
-    FIELD("IsCA", "IsCA", false, crt_is_ca),
-    FIELD("MaxPathLen", "MaxPathLen", false, crt_path_len),
-    FIELD("SubjectKeyId", "SubjectKeyId", false, crt_ski),
-    FIELD("AuthorityKeyId", "AuthorityKeyId", false, crt_aki),
-    FIELD("DNSNames", "DNSNames", false, crt_dns),
-    FIELD("EmailAddresses", "EmailAddresses", false, crt_email),
-    FIELD("IPAddresses", "IPAddresses", false, crt_ip),
-    FIELD("URIs", "URIs", false, crt_uri),
-    FIELD("PublicKey", NULL, false, crt_key),
-    FIELD("PublicKeyAlgorithm", NULL, false, crt_key_algorithm),
-};
-static const struct ttype CERT_TYPE = {.name = "*x509.Certificate",
-                                       .kind = "ptr",
-                                       .is = T_OBJECT,
-                                       .fields = CERT_FIELDS,
-                                       .n_fields = COUNT_OF(CERT_FIELDS)};
-
-struct tvalue tobject_certificate(const struct cert *c)
-{
-    return tvalue_object(&CERT_TYPE, c);
 }

@@ -37,6 +37,8 @@ void template_set_common(struct arena *a, struct tvalue *data, const struct temp
     if (g->credential)
         template_set(a, data, "AuthorizationCrt", tobject_certificate(g->credential));
     merge(a, data, in->data);
+    /* What is there was not said by the requester, and nobody is to take it for that. */
+    tmap_remove(data->map, SLICE("Insecure"));
     if (!in->user)
         return;
     struct tvalue user = tvalue_map(a, &TTYPE_MAP);

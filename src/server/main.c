@@ -36,6 +36,10 @@ static int run_command(const struct options *o, struct arena *a)
         fputs(OPTIONS_HELP, stdout);
         return EXIT_OK;
     }
+    if (!o->argument) { /* the only argument is the vendor's token */
+        fputs(OPTIONS_HELP, stdout);
+        return EXIT_OK;
+    }
     fprintf(stderr, "step-ca %s needs its vendor's service and is not supported\n", o->command);
     return EXIT_USAGE;
 }
@@ -79,6 +83,15 @@ static bool check_values(const struct options *o, struct err *e)
     return true;
 }
 
+/* The server takes nothing from them, but a broken environment is told before it serves.  A file
+ * that only others may read is none of its business. */
+static bool defaults_well_formed(struct arena *a, const struct steppath *sp, struct err *e)
+{
+    struct json *defaults;
+
+    return defaults_load(a, sp, NULL, &defaults, e) || e->kind != ERR_MALFORMED;
+}
+
 static int with_configuration(const struct options *o, struct arena *a)
 {
     bool exporting = o->command != NULL;
@@ -87,7 +100,8 @@ static int with_configuration(const struct options *o, struct arena *a)
     struct contexts contexts = {0};
     struct err e = {0};
 
-    if (!check_values(o, &e) || !steppath_load(a, o->context, &sp, &contexts, &e)) {
+    if (!check_values(o, &e) || !steppath_load(a, o->context, &sp, &contexts, &e) ||
+        !defaults_well_formed(a, &sp, &e)) {
         fprintf(stderr, "%s\n", e.text);
         return EXIT_USAGE;
     }

@@ -49,7 +49,7 @@ struct server {
 static int fatal(const struct err *e)
 {
     fprintf(stderr, "%s\n", e->text);
-    return EXIT_FATAL;
+    return e->code && strcmp(e->code, CONFIG_LINKED) == 0 ? EXIT_USAGE : EXIT_FATAL;
 }
 
 /* --- Pid file -------------------------------------------------------------------------------- */

@@ -113,6 +113,16 @@ void batch_revoke(struct store_batch *b, const struct revoked *r, const struct r
     op->refusal = if_there;
 }
 
+void batch_absent(struct store_batch *b, enum table t, struct slice key,
+                  const struct refusal *if_there)
+{
+    struct store_op *op = add(b, OP_ABSENT, t, key);
+
+    op->expect = EXPECT_NO_ROW;
+    if (if_there)
+        op->refusal = if_there;
+}
+
 void batch_expires(struct store_batch *b, int64_t unix_seconds)
 {
     if (b->last)
@@ -228,6 +238,8 @@ bool batch_op_holds(const struct store_op *op, struct slice found)
         return !slice_empty(found);
     case EXPECT_VALUE:
         return slice_eq(op->old, found) || (slice_empty(op->old) && slice_empty(found));
+    case EXPECT_NO_ROW:
+        return !found.p;
     }
     return false;
 }

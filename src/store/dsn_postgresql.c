@@ -8,6 +8,9 @@
 
 #define FORM "postgresql://user:password@host:5432/database"
 
+/* A password that ends the authority too early makes its own beginning the port. */
+#define ESCAPES "in a password / ? # are written %2F %3F %23, in the database's name @ is %40"
+
 static bool wrong(struct err *e, const char *what)
 {
     return err_set(e, ERR_MALFORMED, "%s; the form is " FORM " or keyword=value ...", what);
@@ -62,6 +65,25 @@ static const char *const DRIVER[] = {
     "connect_recover_timeout",    "krbspn",
     "min_read_buffer_size",       "sslinline",
 };
+static const char *const NUMBERS[] = {
+    "connect_timeout",     "keepalives",       "keepalives_idle",
+    "keepalives_interval", "keepalives_count", "tcp_user_timeout",
+};
+/* Of a few words that libpq knows. */
+static const char *const WORDS[] = {
+    "channel_binding",
+    "sslcompression",
+    "sslsni",
+    "require_auth",
+    "ssl_min_protocol_version",
+    "ssl_max_protocol_version",
+    "gssencmode",
+    "gssdelegation",
+    "target_session_attrs",
+    "replication",
+    "load_balance_hosts",
+    "client_encoding",
+};
 static const char *const SSLMODES[] = {"disable", "allow",     "prefer",
                                        "require", "verify-ca", "verify-full"};
 
@@ -80,6 +102,42 @@ static bool is_parameter(const char *name)
 
     return n > 0 && n <= 64 &&
            strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.") == n;
+}
+
+/* A list, as libpq takes it for several hosts. */
+static bool are_ports(struct slice list)
+{
+    struct slice one;
+    uint64_t port;
+
+    while (slice_split(&list, ',', &one)) {
+        if (one.n > 0 && (!slice_to_u64(one, &port) || port == 0 || port > 65535))
+            return false;
+    }
+    return true;
+}
+
+static bool is_number(const char *text)
+{
+    uint64_t n;
+
+    return !*text || slice_to_u64(slice_text(text + (*text == '-')), &n);
+}
+
+static bool is_word(const char *text)
+{
+    return strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.,!-") ==
+           strlen(text);
+}
+
+/* What libpq would refuse with the value in its message. */
+static bool is_sensible(const char *name, const char *value)
+{
+    if (strcmp(name, "port") == 0)
+        return are_ports(slice_text(value));
+    if (among(NUMBERS, COUNT_OF(NUMBERS), name))
+        return is_number(value);
+    return !among(WORDS, COUNT_OF(WORDS), name) || is_word(value);
 }
 
 /* For the server's splitting of "options": blanks and backslashes are escaped. */
@@ -110,6 +168,8 @@ static bool add(struct arena *a, const char *name, const char *value, struct dsn
         buf_printf(options, "%s%s", options->n ? " " : "", value);
         return true;
     }
+    if (!is_sensible(name, value))
+        return err_set(e, ERR_MALFORMED, "%s: the value cannot be read", name);
     if (among(LIBPQ, COUNT_OF(LIBPQ), name)) {
         dsn_pairs_add(a, &out->keywords, name, value);
         return true;
@@ -246,6 +306,8 @@ static bool read_hosts(struct arena *a, struct slice text, struct dsn_postgresql
     for (size_t n = 0; slice_split(&text, ',', &one); n++) {
         if (!split_host(one, &host, &port))
             return wrong(e, "a host in the URL cannot be read");
+        if (!are_ports(port))
+            return wrong(e, "a port in the URL is no number from 1 to 65535; " ESCAPES);
         if (!part(a, host, &name, e))
             return false;
         buf_printf(&hosts, "%s%s", n ? "," : "", name);
@@ -278,10 +340,16 @@ static bool read_query(struct arena *a, struct slice text, struct dsn_postgresql
     return true;
 }
 
+static bool has_at(struct slice s)
+{
+    return slice_find(s, '@') < s.n;
+}
+
 static bool read_url(struct arena *a, struct slice text, struct dsn_postgresql *out,
                      struct buf *options, struct err *e)
 {
     struct slice front = slice_sub(text, 0, slice_find(text, '#'));
+    struct slice fragment = slice_from(text, slice_find(text, '#'));
     struct slice query = slice_from(front, slice_find(front, '?') + 1);
     const char *database;
 
@@ -290,6 +358,8 @@ static bool read_url(struct arena *a, struct slice text, struct dsn_postgresql *
     struct slice authority = slice_sub(front, 0, slice_find(front, '/'));
     size_t at = slice_rfind(authority, '@');
     bool user = at < authority.n;
+    if (authority.n > 0 && (has_at(path) || (!user && (has_at(query) || has_at(fragment)))))
+        return wrong(e, "an @ stands behind the host; " ESCAPES);
     if ((user && !read_userinfo(a, slice_sub(authority, 0, at), out, e)) ||
         !read_hosts(a, user ? slice_from(authority, at + 1) : authority, out, e) ||
         !part(a, path, &database, e))

@@ -246,6 +246,8 @@ static void apply(struct memory *m, const struct store_op *op)
     case OP_REVOKE:
         mark_revoked(put(m, op->table, op->key, op->value, op->expires), op->revoked);
         break;
+    case OP_ABSENT:
+        break;
     }
 }
 

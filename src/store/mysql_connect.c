@@ -5,17 +5,41 @@
  * afterwards.  Which ways to send a password it may use is listed: in the clear only when the
  * data source says so, never because a server asks for it.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
+
+#include <errmsg.h>
 
 #include "base/file.h"
 #include "store/mysql_driver.h"
 
-static bool fail(MYSQL *my, struct err *e)
+static bool fail(MYSQL *my, const struct dsn_mysql *d, struct err *e)
 {
     const char *text = mysql_error(my);
 
-    return err_set(e, ERR_UNAVAILABLE, "mysql: %s", *text ? text : "no connection");
+    text = *text ? text : "no connection";
+    if (mysql_errno(my) < CR_MIN_ERROR)
+        return err_set(e, ERR_UNAVAILABLE, "mysql: %s", text);
+    if (!d->host)
+        return err_set(e, ERR_UNAVAILABLE, "mysql: %s: %s", d->socket, text);
+    return err_set(e, ERR_UNAVAILABLE, "mysql: %s port %u: %s", d->host, d->port, text);
+}
+
+/* The library says only that there was no such file. */
+static bool files_are_there(const struct dsn_mysql *d, struct err *e)
+{
+    const struct {
+        const char *name, *path;
+    } files[] = {{"tls-ca", d->tls_ca}, {"tls-cert", d->tls_cert}, {"tls-key", d->tls_key}};
+
+    for (size_t i = 0; i < COUNT_OF(files); i++) {
+        if (files[i].path && access(files[i].path, R_OK) != 0)
+            return err_set(e, ERR_UNAVAILABLE, "mysql: %s: %s: %s", files[i].name, files[i].path,
+                           strerror(errno));
+    }
+    return true;
 }
 
 /* --- Options --------------------------------------------------------------------------------- */
@@ -98,9 +122,10 @@ static bool is_safe_enough(MYSQL *my, const struct dsn_mysql *d, struct err *e)
 
 static MYSQL *dial(const struct dsn_mysql *d, const char *database, unsigned *number, struct err *e)
 {
-    MYSQL *my = mysql_init(NULL);
-
     *number = 0;
+    if (d->tls != DSN_TLS_OFF && !files_are_there(d, e))
+        return NULL;
+    MYSQL *my = mysql_init(NULL);
     if (!my) {
         err_set(e, ERR_UNAVAILABLE, "mysql: out of memory");
         return NULL;
@@ -112,7 +137,7 @@ static MYSQL *dial(const struct dsn_mysql *d, const char *database, unsigned *nu
         return my;
     *number = mysql_errno(my);
     if (*number)
-        fail(my, e);
+        fail(my, d, e);
     mysql_close(my);
     return NULL;
 }
@@ -147,6 +172,25 @@ static bool run(struct my_conn *c, const char *sql, struct err *e)
     return my_plain(c, sql, &number, NULL, e) == SQL_DONE;
 }
 
+/* As run, without the server's words, which quote what it does not take.  name: what it is; of a
+ * parameter that may be none not even that is repeated. */
+static bool run_quietly(struct my_conn *c, const char *sql, const char *name, struct err *e)
+{
+    unsigned number;
+
+    if (my_plain(c, sql, &number, NULL, e) == SQL_DONE)
+        return true;
+    if (number >= CR_MIN_ERROR)
+        return false;
+    if (number == MY_UNKNOWN_VARIABLE || number == MY_SYNTAX)
+        return err_set(e, ERR_MALFORMED,
+                       "mysql: the data source has a parameter that is no variable of the server, "
+                       "or whose value cannot be read (text is quoted with %%27)");
+    return err_set(e, ERR_MALFORMED,
+                   "mysql: %s of the data source: the server does not take the value (error %u)",
+                   name, number);
+}
+
 /* The first of the list that the server knows. */
 static bool set_charset(struct my_conn *c, const struct dsn_mysql *d, struct arena *a,
                         struct err *e)
@@ -159,10 +203,10 @@ static bool set_charset(struct my_conn *c, const struct dsn_mysql *d, struct are
         const char *sql =
             arena_printf(a, "SET NAMES %.*s%s%s", SLICE_ARG(one), d->collation ? " COLLATE " : "",
                          d->collation ? d->collation : "");
-        if (run(c, sql, e))
+        if (run_quietly(c, sql, "charset or collation", e))
             return true;
     }
-    return err_wrap(e, "charset or collation of the data source");
+    return false;
 }
 
 static bool set_variables(struct my_conn *c, const struct dsn_mysql *d, struct arena *a,
@@ -170,8 +214,8 @@ static bool set_variables(struct my_conn *c, const struct dsn_mysql *d, struct a
 {
     for (size_t i = 0; i < d->variables.n; i++) {
         const struct dsn_pair *v = &d->variables.v[i];
-        if (!run(c, arena_printf(a, "SET %s = %s", v->name, v->value), e))
-            return err_wrap(e, "parameter %s of the data source", v->name);
+        if (!run_quietly(c, arena_printf(a, "SET %s = %s", v->name, v->value), v->name, e))
+            return false;
     }
     return true;
 }

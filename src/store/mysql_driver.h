@@ -1,6 +1,7 @@
 /*
  * The MySQL and MariaDB driver among its own files: mysql.c (the store), mysql_connect.c
- * (connections), mysql_run.c (statements), mysql_schema.c (how a database begins).
+ * (connections), mysql_run.c (statements), mysql_schema.c (how a database begins), mysql_tables.c
+ * (its tables).
  */
 #pragma once
 
@@ -21,6 +22,8 @@ enum {
     MY_UNKNOWN_DATABASE = 1049,
     MY_UNKNOWN_COLUMN = 1054,
     MY_NO_SUCH_TABLE = 1146,
+    MY_SYNTAX = 1064,
+    MY_UNKNOWN_VARIABLE = 1193,
 };
 
 struct my_conn {
@@ -63,6 +66,10 @@ enum sql_result my_query(struct sql_conn *c, const char *sql, const struct sql_v
 extern const struct sql_dialect MY_DIALECT;
 
 bool my_ensure_database(const struct my_store *s, struct err *e) CHECKED;
+/* They are there, or made when that is asked for, and fit for what is wanted of them.
+ * room[n]: what nvalue can hold. */
+bool my_tables_ready(const struct my_store *s, struct my_conn *c, const char *const *names,
+                     size_t n, unsigned long *room, struct err *e) CHECKED;
 bool my_prepare(struct sql_store *s, struct sql_conn *c, struct err *e) CHECKED;
 bool my_make_room(struct sql_store *s, struct sql_conn *c, enum table t, const char *name, size_t n,
                   struct err *e) CHECKED;

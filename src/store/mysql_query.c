@@ -16,6 +16,10 @@
     " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 #define TEXT " TEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
 
+#define THERE(table)                                                                               \
+    " EXISTS(SELECT 1 FROM information_schema.tables WHERE table_schema=DATABASE()"                \
+    " AND table_name='" table "')"
+
 static const char *const TABLES_SQL[] = {
     "CREATE TABLE IF NOT EXISTS " SQL_LEDGER
     "(kind VARCHAR(10) NOT NULL, ssh TINYINT NOT NULL, serial VARBINARY(64) NOT NULL,"
@@ -48,8 +52,7 @@ const struct sql_dialect MY_DIALECT = {
                        "provisioner_id=COALESCE(VALUES(provisioner_id),provisioner_id),"
                        "provisioner_name=COALESCE(VALUES(provisioner_name),provisioner_name),"
                        "provisioner_type=COALESCE(VALUES(provisioner_type),provisioner_type)",
-    .ledger_there = "SELECT '1' FROM information_schema.tables WHERE table_schema=DATABASE()"
-                    " AND table_name='" SQL_LEDGER_NAMES "'",
+    .ledger_there = "SELECT '1' FROM DUAL WHERE" THERE(SQL_LEDGER) " AND" THERE(SQL_LEDGER_NAMES),
     .ledger_tables = TABLES_SQL,
 };
 

@@ -3,7 +3,8 @@
  * library's own read and write limits end a wait; after such an end the connection is closed.
  *
  * Row counts are those of changed rows: that is what tells an INSERT that found an empty row (2)
- * or none (1) from one that found a row with a value (0).
+ * or none (1) from one that found a row with a value (0).  Without ON DUPLICATE KEY an INSERT that
+ * meets another's takes a shared lock, and those who wait together deadlock.
  */
 #include <stdlib.h>
 
@@ -26,6 +27,8 @@ static const struct sql_text TEXTS[SQL_STMTS] = {
     [SQL_REMOVE_PRESENT] = {"DELETE FROM @ WHERE nkey=? AND LENGTH(nvalue)>0", "k"},
     [SQL_REMOVE_OLD] = {"DELETE FROM @ WHERE nkey=? AND nvalue=?", "ko"},
     [SQL_REMOVE_EMPTY] = {"DELETE FROM @ WHERE nkey=? AND " EMPTY, "k"},
+    [SQL_CLAIM] = {"INSERT INTO @(nkey,nvalue) VALUES(?,'') ON DUPLICATE KEY UPDATE nkey=nkey",
+                   "k"},
 };
 
 /* --- Errors ---------------------------------------------------------------------------------- */

@@ -1,15 +1,12 @@
 /*
- * How a MySQL database begins: made when it is missing and that is permitted, tables made when they
- * are missing.  What is there is taken as it is, when its columns and its engine are right: without
- * transactions a token and its certificate could part.
+ * How a MySQL database begins: made when it is missing and that is permitted, its tables too
+ * (mysql_tables.c); and what of the server's settings matters.
  */
 #include <stdlib.h>
 #include <strings.h>
 
 #include "base/log.h"
 #include "store/mysql_driver.h"
-
-#define BINARY_CHARSET 63
 
 /* --- The database ---------------------------------------------------------------------------- */
 
@@ -55,88 +52,6 @@ bool my_ensure_database(const struct my_store *s, struct err *e)
     if (e)
         err_move(e, &why);
     return false;
-}
-
-/* --- Tables ---------------------------------------------------------------------------------- */
-
-/* *room: what a value may have. */
-static bool right_columns(MYSQL_RES *r, unsigned long *room)
-{
-    const MYSQL_FIELD *f = mysql_fetch_fields(r);
-
-    if (mysql_num_fields(r) != 2)
-        return false;
-    *room = f[1].length;
-    return (f[0].type == MYSQL_TYPE_VAR_STRING || f[0].type == MYSQL_TYPE_STRING) &&
-           f[0].charsetnr == BINARY_CHARSET && f[1].charsetnr == BINARY_CHARSET &&
-           f[1].type >= MYSQL_TYPE_TINY_BLOB && f[1].type <= MYSQL_TYPE_BLOB;
-}
-
-static bool create_table(struct my_conn *c, const char *name, struct err *e)
-{
-    char sql[SQL_TEXT_MAX];
-    unsigned number;
-
-    sql_text_put(sql,
-                 "CREATE TABLE IF NOT EXISTS @"
-                 "(nkey VARBINARY(255), nvalue BLOB, PRIMARY KEY (nkey))",
-                 '`', name);
-    return my_plain(c, sql, &number, NULL, e) == SQL_DONE || number == MY_TABLE_EXISTS ||
-           err_wrap(e, "create table %s", name);
-}
-
-static bool ensure_table(const struct my_store *s, struct my_conn *c, const char *name,
-                         unsigned long *room, struct err *e)
-{
-    char sql[SQL_TEXT_MAX];
-    unsigned number;
-    MYSQL_RES *r = NULL;
-
-    *room = MYSQL_BLOB_MAX;
-    sql_text_put(sql, "SELECT nkey,nvalue FROM @ LIMIT 0", '`', name);
-    enum sql_result result = my_plain(c, sql, &number, &r, e);
-    if (number == MY_NO_SUCH_TABLE)
-        return !s->base.options.make || create_table(c, name, e);
-    bool foreign = result == SQL_DONE ? !right_columns(r, room) : number == MY_UNKNOWN_COLUMN;
-    mysql_free_result(r);
-    if (foreign)
-        return err_set(e, ERR_INTERNAL,
-                       "mysql: table \"%s\" has not the columns nkey (VARBINARY) and nvalue "
-                       "(BLOB): it belongs to something else; name another database",
-                       name);
-    return result == SQL_DONE || err_wrap(e, "table %s", name);
-}
-
-static bool is_ours(const char *name)
-{
-    for (size_t i = 0; i < TABLES; i++) {
-        if (strcasecmp(TABLE_INFO[i].name, name) == 0)
-            return true;
-    }
-    return false;
-}
-
-static bool check_engines(struct my_conn *c, struct err *e)
-{
-    unsigned number;
-    MYSQL_RES *r = NULL;
-    bool ok = true;
-
-    if (my_plain(c,
-                 "SELECT table_name, engine FROM information_schema.tables"
-                 " WHERE table_schema=DATABASE() AND engine IN"
-                 " ('MyISAM','Aria','MEMORY','CSV','ARCHIVE','MRG_MyISAM')",
-                 &number, &r, e) != SQL_DONE)
-        return false;
-    for (MYSQL_ROW row; ok && r && (row = mysql_fetch_row(r));) {
-        if (row[0] && is_ours(row[0]))
-            ok = err_set(e, ERR_INTERNAL,
-                         "mysql: table \"%s\" is kept by the engine %s, which has no "
-                         "transactions; ALTER TABLE `%s` ENGINE=InnoDB",
-                         row[0], row[1] ? row[1] : "?", row[0]);
-    }
-    mysql_free_result(r);
-    return ok;
 }
 
 /* --- What we want to know of the server ------------------------------------------------------ */
@@ -203,18 +118,19 @@ bool my_prepare(struct sql_store *base, struct sql_conn *conn, struct err *e)
 {
     struct my_store *s = (struct my_store *)base;
     struct my_conn *c = (struct my_conn *)conn;
-    unsigned long room = 0;
+    const char *names[TABLES + 1] = {[TABLES] = SQL_META_TABLE};
+    unsigned long room[TABLES + 1];
 
-    for (size_t i = 0; i < TABLES; i++) {
-        if (!ensure_table(s, c, TABLE_INFO[i].name, &room, e))
-            return false;
-        atomic_store(&s->room[i], room);
-    }
+    for (size_t i = 0; i < TABLES; i++)
+        names[i] = TABLE_INFO[i].name;
+    if (!my_tables_ready(s, c, names, COUNT_OF(names), room, e))
+        return false;
+    for (size_t i = 0; i < TABLES; i++)
+        atomic_store(&s->room[i], room[i]);
     look_at_log(s, c);
     look_at_limits(s, c);
     conn->retire = true; /* its session began before we knew */
-    return ensure_table(s, c, SQL_META_TABLE, &room, e) && check_engines(c, e) &&
-           check_schema(s, c, e);
+    return check_schema(s, c, e);
 }
 
 /* --- Tables by name --------------------------------------------------------------------------- */
@@ -223,7 +139,7 @@ bool my_ensure_table(struct sql_store *s, struct sql_conn *c, const char *name, 
 {
     unsigned long room;
 
-    return ensure_table((const struct my_store *)s, (struct my_conn *)c, name, &room, e);
+    return my_tables_ready((const struct my_store *)s, (struct my_conn *)c, &name, 1, &room, e);
 }
 
 /* A server may keep its names in lower case: ours are told as we write them. */

@@ -1,10 +1,9 @@
 /*
  * PostgreSQL: connections, and how a database begins.
  *
- * A database that is not there is made, through template1, when the server says exactly that
- * (SQLSTATE 3D000).  A table that is there is taken as it is, so that a role without the right to
- * create tables can serve a database that was prepared for it; a table of other columns is
- * somebody else's, and we do not start.
+ * A database that is not there is made when the server says exactly that (SQLSTATE 3D000), and its
+ * tables (postgresql_tables.c).  What is there is not made, so that a role without the right to
+ * create can serve a database that was prepared for it.
  */
 #include <poll.h>
 #include <stdlib.h>
@@ -12,8 +11,6 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "store/postgresql.h"
-
-#define TRIES 10
 
 /* --- Connections ----------------------------------------------------------------------------- */
 
@@ -50,7 +47,7 @@ static PGconn *dial(const struct pg_store *s, const char *database, struct err *
         PQsetnonblocking(pg, 1);
         return pg;
     }
-    pg_fail(PQerrorMessage(pg), ERR_UNAVAILABLE, e);
+    pg_fail(pg_hide(a, &s->keywords, s->database, PQerrorMessage(pg)), ERR_UNAVAILABLE, e);
     PQfinish(pg);
     return NULL;
 }
@@ -97,7 +94,10 @@ static bool pg_alive(struct sql_conn *base)
 }
 
 static bool pg_ensure_table(struct sql_store *s, struct sql_conn *c, const char *name,
-                            struct err *e);
+                            struct err *e)
+{
+    return pg_tables_ready((const struct pg_store *)s, (struct pg_conn *)c, &name, 1, e);
+}
 
 /* Names that the search path finds. */
 static enum sql_result pg_tables(struct sql_conn *base, struct deadline d, struct arena *a,
@@ -132,6 +132,7 @@ static void pg_free(struct sql_store *s)
 static const struct sql_driver POSTGRESQL = {
     .name = "postgresql",
     .dialect = &PG_DIALECT,
+    .name_bytes = 63, /* a longer one would be cut off */
     .connect = pg_connect,
     .close = pg_close,
     .alive = pg_alive,
@@ -174,44 +175,21 @@ static bool is_missing(const struct pg_store *s, char **name)
     return missing;
 }
 
-static void pause_ms(int ms)
+/* CREATE DATABASE copies template1, which nobody may use meanwhile: so we connect to another one.
+ */
+static struct pg_conn *beside(const struct pg_store *s, struct err *e)
 {
-    poll(NULL, 0, ms);
-}
+    struct pg_conn *c = open_one(s, "postgres", NULL);
 
-static bool among(const char *state, const char *const *list, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(state, list[i]) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* Others may do the same at this moment: "again" are the states that say so. */
-static bool try_often(struct pg_conn *c, const char *sql, struct err *e)
-{
-    static const char *const THERE[] = {"42P04", "42P07"};
-    static const char *const AGAIN[] = {"23505", "55006", "XX000", "40P01", "40001"};
-    char state[6];
-
-    for (int n = 0; n < TRIES; n++) {
-        enum sql_result result = pg_plain(c, sql, DEADLINE_NONE, state, NULL, e);
-        if (result == SQL_DONE || among(state, THERE, COUNT_OF(THERE)))
-            return true;
-        if (!among(state, AGAIN, COUNT_OF(AGAIN)))
-            return false;
-        pause_ms(50 + 50 * n);
-    }
-    return false;
+    return c ? c : open_one(s, "template1", e);
 }
 
 static bool create_database(const struct pg_store *s, const char *name, struct err *e)
 {
-    struct pg_conn *c = open_one(s, "template1", e);
+    struct pg_conn *c = beside(s, e);
     char *quoted = c ? PQescapeIdentifier(c->pg, name, strlen(name)) : NULL;
     CLEANUP(arena_cleanup) struct arena *a = arena_new(&HEAP_USUAL);
-    bool ok = quoted && try_often(c, arena_printf(a, "CREATE DATABASE %s", quoted), e);
+    bool ok = quoted && pg_try_often(c, arena_printf(a, "CREATE DATABASE %s", quoted), "42P04", e);
 
     PQfreemem(quoted);
     if (c)
@@ -221,69 +199,29 @@ static bool create_database(const struct pg_store *s, const char *name, struct e
     return ok || err_wrap(e, "create database \"%s\"", name);
 }
 
+static bool reachable(const struct pg_store *s, struct err *e)
+{
+    PGconn *pg = dial(s, s->database, e);
+
+    PQfinish(pg);
+    return pg != NULL;
+}
+
+/* Asked why, it may be there: another server of ours has just made it. */
 static bool ensure_database(const struct pg_store *s, struct err *e)
 {
-    struct err why = {0};
-    PGconn *pg = dial(s, s->database, &why);
     char *name = NULL;
 
-    if (pg) {
-        PQfinish(pg);
+    if (reachable(s, NULL))
         return true;
-    }
-    if (!is_missing(s, &name)) {
-        err_move(e, &why);
-        return false;
-    }
+    if (!is_missing(s, &name))
+        return reachable(s, e);
     bool ok = create_database(s, name, e);
     free(name);
     return ok;
 }
 
-/* --- Tables ---------------------------------------------------------------------------------- */
-
-static bool right_columns(const PGresult *r)
-{
-    return PQnfields(r) == 2 && PQftype(r, 0) == PG_BYTEA && PQftype(r, 1) == PG_BYTEA;
-}
-
-static bool create_table(struct pg_conn *c, const char *name, struct err *e)
-{
-    char sql[SQL_TEXT_MAX];
-
-    sql_text_put(sql,
-                 "CREATE TABLE IF NOT EXISTS @ (nkey BYTEA CHECK (octet_length(nkey) <= 255), "
-                 "nvalue BYTEA, PRIMARY KEY (nkey))",
-                 '"', name);
-    return try_often(c, sql, e) || err_wrap(e, "create table %s", name);
-}
-
-static bool ensure_table(const struct pg_store *s, struct pg_conn *c, const char *name,
-                         struct err *e)
-{
-    char sql[SQL_TEXT_MAX], state[6];
-    PGresult *r = NULL;
-
-    sql_text_put(sql, "SELECT nkey,nvalue FROM @ LIMIT 0", '"', name);
-    enum sql_result result = pg_plain(c, sql, DEADLINE_NONE, state, &r, e);
-    if (result != SQL_DONE && strcmp(state, "42P01") == 0)
-        return !s->base.options.make || create_table(c, name, e);
-    bool foreign = result == SQL_DONE ? !right_columns(r) : strcmp(state, "42703") == 0;
-    if (result == SQL_DONE)
-        PQclear(r);
-    if (foreign)
-        return err_set(e, ERR_INTERNAL,
-                       "postgresql: table \"%s\" has not the columns nkey and nvalue (bytea): "
-                       "it belongs to something else; name another database",
-                       name);
-    return result == SQL_DONE || err_wrap(e, "table %s", name);
-}
-
-static bool pg_ensure_table(struct sql_store *s, struct sql_conn *c, const char *name,
-                            struct err *e)
-{
-    return ensure_table((const struct pg_store *)s, (struct pg_conn *)c, name, e);
-}
+/* --- What is in it ---------------------------------------------------------------------------- */
 
 static bool check_schema(const struct pg_store *s, struct pg_conn *c, struct err *e)
 {
@@ -308,18 +246,25 @@ static bool check_schema(const struct pg_store *s, struct pg_conn *c, struct err
 }
 
 /* What was answered must survive a power cut. */
-static bool check_durability(struct pg_store *s, struct pg_conn *c, struct err *e)
+static bool check_server(struct pg_store *s, struct pg_conn *c, struct err *e)
 {
     char state[6];
     PGresult *r = NULL;
 
-    if (pg_plain(c, "SELECT current_setting('synchronous_commit'), current_setting('fsync')",
+    if (pg_plain(c,
+                 "SELECT current_setting('synchronous_commit'), current_setting('fsync'),"
+                 " current_setting('transaction_read_only')",
                  DEADLINE_NONE, state, &r, e) != SQL_DONE)
         return false;
+    bool read_only = strcmp(PQgetvalue(r, 0, 2), "on") == 0;
     s->commits_late = strcmp(PQgetvalue(r, 0, 0), "off") == 0;
     if (strcmp(PQgetvalue(r, 0, 1), "off") == 0)
         log_warn("postgresql: fsync is off: used tokens and revocations may be lost in a crash");
     PQclear(r);
+    if (read_only && s->base.options.make)
+        return err_set(e, ERR_UNAVAILABLE,
+                       "postgresql: the server takes no writes (a standby, or "
+                       "default_transaction_read_only is on); name the primary");
     if (s->commits_late)
         return pg_plain(c, "SET synchronous_commit=on", DEADLINE_NONE, state, NULL, e) == SQL_DONE;
     return true;
@@ -329,13 +274,12 @@ static bool prepare(struct sql_store *base, struct sql_conn *conn, struct err *e
 {
     struct pg_store *s = (struct pg_store *)base;
     struct pg_conn *c = (struct pg_conn *)conn;
+    const char *names[TABLES + 1] = {[TABLES] = SQL_META_TABLE};
 
-    for (size_t i = 0; i < TABLES; i++) {
-        if (!ensure_table(s, c, TABLE_INFO[i].name, e))
-            return false;
-    }
-    return ensure_table(s, c, SQL_META_TABLE, e) && check_schema(s, c, e) &&
-           check_durability(s, c, e);
+    for (size_t i = 0; i < TABLES; i++)
+        names[i] = TABLE_INFO[i].name;
+    return check_server(s, c, e) && pg_tables_ready(s, c, names, COUNT_OF(names), e) &&
+           check_schema(s, c, e);
 }
 
 /* --- Opening --------------------------------------------------------------------------------- */

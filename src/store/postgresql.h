@@ -1,6 +1,6 @@
 /*
- * The PostgreSQL driver among its own files: postgresql.c (connections, how a database begins) and
- * postgresql_run.c (statements).
+ * The PostgreSQL driver among its own files: postgresql.c (connections, how a database begins),
+ * postgresql_tables.c (its tables) and postgresql_run.c (statements).
  */
 #pragma once
 
@@ -42,5 +42,15 @@ enum sql_result pg_query(struct sql_conn *c, const char *sql, const struct sql_v
                          size_t n, struct deadline d, struct arena *a, struct sql_cells *out,
                          struct err *e);
 extern const struct sql_dialect PG_DIALECT;
+/* A statement that makes something, again while others are in its way; there: the SQLSTATE that
+ * says it was there, or NULL. */
+bool pg_try_often(struct pg_conn *c, const char *sql, const char *there, struct err *e) CHECKED;
+/* They are there, or made when that is asked for, and fit for what is wanted of them. */
+bool pg_tables_ready(const struct pg_store *s, struct pg_conn *c, const char *const *names,
+                     size_t n, struct err *e) CHECKED;
+/* The text without what it quotes of the data source, names of hosts, users, databases and files
+ * excepted. */
+const char *pg_hide(struct arena *a, const struct dsn_pairs *keywords, const char *database,
+                    const char *text);
 /* "postgresql: ..." with the first line of what libpq said. */
 bool pg_fail(const char *text, enum err_kind kind, struct err *e);

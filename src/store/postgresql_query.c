@@ -43,7 +43,8 @@ const struct sql_dialect PG_DIALECT = {
                        "provisioner_id=COALESCE(excluded.provisioner_id,t.provisioner_id),"
                        "provisioner_name=COALESCE(excluded.provisioner_name,t.provisioner_name),"
                        "provisioner_type=COALESCE(excluded.provisioner_type,t.provisioner_type)",
-    .ledger_there = "SELECT '1'::text WHERE to_regclass('" SQL_LEDGER_NAMES "') IS NOT NULL",
+    .ledger_there = "SELECT '1'::text WHERE to_regclass('" SQL_LEDGER "') IS NOT NULL"
+                    " AND to_regclass('" SQL_LEDGER_NAMES "') IS NOT NULL",
     .ledger_tables = TABLES_SQL,
 };
 

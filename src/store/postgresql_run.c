@@ -31,6 +31,7 @@ static const struct sql_text TEXTS[SQL_STMTS] = {
     [SQL_REMOVE_PRESENT] = {"DELETE FROM @ WHERE nkey=$1 AND octet_length(nvalue)>0", "k"},
     [SQL_REMOVE_OLD] = {"DELETE FROM @ WHERE nkey=$1 AND nvalue=$2", "ko"},
     [SQL_REMOVE_EMPTY] = {"DELETE FROM @ WHERE nkey=$1 AND " EMPTY, "k"},
+    [SQL_CLAIM] = {"INSERT INTO @(nkey,nvalue) VALUES($1,'') ON CONFLICT DO NOTHING", "k"},
 };
 
 /* --- Errors ---------------------------------------------------------------------------------- */

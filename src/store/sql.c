@@ -132,6 +132,7 @@ static void sql_close(struct store *base)
 {
     struct sql_store *s = (struct sql_store *)base;
 
+    sql_tend_stop(s);
     sql_pool_close(s);
     pthread_mutex_destroy(&s->pruning);
     pthread_mutex_destroy(&s->probing);
@@ -152,6 +153,7 @@ static const struct store_ops SQL = {
     .reindex = sql_reindex,
     .check = sql_check,
     .probe = sql_probe,
+    .annotate = sql_annotate,
 };
 
 static void *take(size_t n)
@@ -196,7 +198,7 @@ struct store *sql_store_start(struct sql_store *s,
     if (c)
         sql_pool_give(s, c, !ready);
     s->pool.started = true;
-    if (ready)
+    if (ready && (!s->options.describe || sql_tend_start(s, e)))
         return &s->base;
     sql_close(&s->base);
     return NULL;

@@ -7,7 +7,10 @@
  *   sql_pool.c           connections: how many, how old, alive or not
  *   sql_tables.c         tables by name, rows of an import
  *   sql_ledger*.c        the inventory: written beside the reference's tables, made anew, checked
+ *   sql_tend.c           the same while a service runs: tables that come or go
+ *   sql_walk.c           rows that are missing in it are added
  *   sql_inventory.c      questions to it
+ *   sql_annotate.c       what another inventory knows, written into it
  *   sql_prune.c          rows whose time has passed
  *   sql_batch.c          one batch: statements whose row count is the expectation; retries
  *   mysql*.c, postgresql*.c   a driver each: connect, run a statement, make the tables
@@ -45,6 +48,7 @@ enum sql_stmt {
     SQL_REMOVE_PRESENT,
     SQL_REMOVE_OLD,
     SQL_REMOVE_EMPTY, /* an empty row */
+    SQL_CLAIM,        /* an empty row, when there is none of whatever value */
     SQL_STMTS
 };
 /* '@' stands for the quoted table; params: k key, v value, o old, l limit, in order. */
@@ -58,8 +62,8 @@ struct sql_args {
 };
 const char *sql_table_name(enum table t, const struct sql_args *args);
 
-#define SQL_TEXT_MAX 512
-#define SQL_NAME_MAX 63
+#define SQL_TEXT_MAX 768
+#define SQL_NAME_MAX 192 /* of any of the servers, in bytes */
 /* The text with the quoted table in it; table: at most SQL_NAME_MAX bytes. */
 void sql_text_put(char out[SQL_TEXT_MAX], const char *sql, char quote, const char *table);
 
@@ -91,7 +95,8 @@ struct sql_dialect {
     const char *key_of_text[2], *text_of_key[2]; /* a serial number as nkey, and back */
     const char *text_out[2], *number_out[2];     /* a column of a result, as text */
     const char *names_insert[2];                 /* around "(?,?,?,?),…" */
-    const char *ledger_insert, *ledger_describe, *ledger_there;
+    const char *ledger_insert, *ledger_describe;
+    const char *ledger_there;         /* one row when both tables are */
     const char *const *ledger_tables; /* statements that make them; NULL at the end */
 };
 
@@ -115,6 +120,7 @@ struct sql_driver {
     const struct sql_dialect *dialect;
     /* UPDATE counts the rows that changed, not those that were found. */
     bool counts_changes;
+    size_t name_bytes, name_characters; /* of a table's name, at most; 0: no limit of that kind */
     struct sql_conn *(*connect)(struct sql_store *, struct err *);
     void (*close)(struct sql_conn *);
     /* Without asking the server. */
@@ -184,6 +190,9 @@ struct sql_store {
     pthread_mutex_t probing;
     int64_t probed_at; /* monotonic; 0: never */
     struct err probed;
+    atomic_uint unaware; /* batches with certificates that leave the inventory out, under way */
+    bool ledger_made;    /* we made the tables when we started */
+    struct sql_tender *tender; /* NULL: there is none */
 };
 extern const struct heap SQL_HEAP_WIPED;
 /* Shared by the drivers' open functions. */

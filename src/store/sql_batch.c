@@ -4,6 +4,10 @@
  * servers cannot both win.  The operations go in (table, key) order: batches do not wait for each
  * other crosswise.
  *
+ * That a row is absent and stays so until the commit cannot be had by looking: somebody may insert
+ * it in between.  So an empty row of that key is inserted and removed again.  Nobody ever sees it,
+ * but whoever inserts the same key, the reference included, waits for our end.
+ *
  * A deadlock, a serialization failure, a connection that broke before the commit: nothing stands,
  * and the whole batch runs again, up to five times.  A connection that breaks in the commit leaves
  * us not knowing; so we say that, and nothing is run again.
@@ -17,7 +21,7 @@
 #define TRIES 5
 
 struct step {
-    bool remove;
+    bool remove, absent;
     enum expect expect;
     enum table table;
     struct slice key, value, old;
@@ -27,7 +31,8 @@ struct steps {
     struct step *v;
     size_t n;
     const struct store_batch *batch;
-    bool ledger; /* the inventory changes, too */
+    bool certificates; /* some come or go */
+    bool ledger;       /* the inventory changes, too */
 };
 
 /* --- From operations to steps ---------------------------------------------------------------- */
@@ -52,6 +57,7 @@ static void add_step(struct arena *a, struct steps *s, const struct store_op *op
 
     s->v[s->n++] =
         (struct step){.remove = op->kind == OP_REMOVE,
+                      .absent = op->kind == OP_ABSENT,
                       .expect = expectation(op),
                       .table = op->table,
                       .key = op->key,
@@ -112,7 +118,7 @@ static bool may_change_nothing(const struct sql_driver *d, const struct step *s)
 
 static bool is_one_statement(const struct sql_driver *d, const struct step *s)
 {
-    return !(s->remove && s->expect == EXPECT_ABSENT) && !may_change_nothing(d, s);
+    return !s->absent && !(s->remove && s->expect == EXPECT_ABSENT) && !may_change_nothing(d, s);
 }
 
 /* Looks at the row, and holds it. */
@@ -134,12 +140,28 @@ static enum sql_result look(const struct sql_driver *driver, struct sql_conn *c,
     return SQL_DONE;
 }
 
+static enum sql_result claim(const struct sql_driver *driver, struct sql_conn *c,
+                             const struct step *s, struct deadline d, bool *holds, struct err *e)
+{
+    struct sql_args args = {.key = s->key};
+    uint64_t rows = 0;
+    enum sql_result result = driver->write(c, SQL_CLAIM, s->table, &args, d, &rows, e);
+
+    *holds = rows > 0;
+    if (result != SQL_DONE || !*holds)
+        return result;
+    return driver->write(c, SQL_REMOVE, s->table, &args, d, &rows, e);
+}
+
 static enum sql_result apply(const struct sql_driver *driver, struct sql_conn *c,
                              const struct step *s, struct deadline d, bool *holds, struct err *e)
 {
     struct sql_args args = {.key = s->key, .value = s->value, .old = s->old};
-    enum sql_stmt stmt = (s->remove ? REMOVES : PUTS)[s->expect];
     uint64_t rows = 0;
+
+    if (s->absent)
+        return claim(driver, c, s, d, holds, e);
+    enum sql_stmt stmt = (s->remove ? REMOVES : PUTS)[s->expect];
     enum sql_result result = driver->write(c, stmt, s->table, &args, d, &rows, e);
 
     *holds = s->expect == EXPECT_ANY || rows > 0;
@@ -202,16 +224,21 @@ static enum run run_all(struct sql_store *s, struct sql_conn *c, const struct st
                         struct err *e)
 {
     enum sql_result result = s->driver->begin(c, d, e);
+    bool in_ledger = false;
 
     if (result == SQL_DONE)
         result = apply_all(s, c, steps, d, refused, e);
-    if (result == SQL_DONE && !*refused && steps->ledger)
+    if (result == SQL_DONE && !*refused && steps->ledger) {
+        in_ledger = true;
         result = sql_ledger_apply(s, c, steps->batch, d, e);
+    }
     *broken = result == SQL_BROKEN;
     if (*broken)
         return RUN_AGAIN;
     if (result != SQL_DONE || *refused) {
         s->driver->rollback(c);
+        if (in_ledger && result == SQL_FAILED && sql_ledger_lost(s, c))
+            return RUN_AGAIN;
         return *refused ? RUN_REFUSED : run_of(result);
     }
     result = s->driver->commit(c, d, e);
@@ -235,7 +262,7 @@ static bool make_room(struct sql_store *s, struct sql_conn *c, const struct step
     return true;
 }
 
-static enum run run_once(struct sql_store *s, const struct steps *steps, struct deadline d,
+static enum run run_once(struct sql_store *s, struct steps *steps, struct deadline d,
                          const struct store_op **refused, struct err *e)
 {
     bool broken = false;
@@ -245,6 +272,7 @@ static enum run run_once(struct sql_store *s, const struct steps *steps, struct 
     if (!c)
         return RUN_LOST;
     *refused = NULL;
+    steps->ledger = steps->certificates && sql_ledger_begin(s);
     pool_wait_begin();
     if (!make_room(s, c, steps, e))
         run = RUN_LOST;
@@ -254,6 +282,8 @@ static enum run run_once(struct sql_store *s, const struct steps *steps, struct 
         run = run_all(s, c, steps, d, &broken, refused, e);
     sql_pool_give(s, c, broken);
     pool_wait_end();
+    if (steps->certificates && !steps->ledger)
+        sql_ledger_end(s);
     return run;
 }
 
@@ -272,7 +302,7 @@ static void pause_briefly(void)
     pool_wait_end();
 }
 
-static enum run run_with_retries(struct sql_store *s, const struct steps *steps, struct deadline d,
+static enum run run_with_retries(struct sql_store *s, struct steps *steps, struct deadline d,
                                  const struct store_op **refused, struct err *e)
 {
     enum run run = RUN_AGAIN;
@@ -304,7 +334,7 @@ enum committed sql_batch_run(struct sql_store *s, const struct store_batch *b, s
         return STORE_LOST;
     if (steps.n == 0)
         return STORE_COMMITTED;
-    steps.ledger = sql_ledger_concerned(s, b);
+    steps.certificates = sql_ledger_concerned(b);
     enum run run = run_with_retries(s, &steps, d, refused, why);
     if (run == RUN_AGAIN) {
         why->kind = ERR_UNAVAILABLE;

@@ -201,7 +201,7 @@ static enum cert_kind kind_of(struct slice text)
     return kind;
 }
 
-static struct inventory_row row_of(const struct slice *cell, struct arena *a, int64_t now)
+static struct inventory_row row_of(const struct slice *cell, struct arena *a)
 {
     struct inventory_row row = {
         .kind = kind_of(cell[CELL_KIND]),
@@ -226,8 +226,8 @@ static struct inventory_row row_of(const struct slice *cell, struct arena *a, in
 
     if (!slice_is(cell[CELL_REVOKED], "1"))
         return row;
-    store_revoked_from_record(&r, a, cell[CELL_RECORD], now);
-    row.revoked_at = r.at > 0 ? r.at : 1;
+    store_revoked_from_record(&r, a, cell[CELL_RECORD], 0);
+    row.revoked_at = r.at > 0 ? r.at : INVENTORY_REVOKED_SOMETIME;
     row.reason_code = r.reason_code;
     row.reason = r.reason.n ? r.reason : SLICE("");
     return row;
@@ -246,7 +246,6 @@ bool sql_inventory(struct store *base, const struct inventory_query *q, inventor
 {
     struct sql_store *s = (struct sql_store *)base;
     CLEANUP(arena_cleanup) struct arena *a = arena_new(&HEAP_USUAL);
-    int64_t now = s->clock->now(s->clock).sec;
     struct inventory_query at = *q;
     uint8_t serial[SQL_KEY_MAX];
     uint64_t seen = 0;
@@ -262,7 +261,7 @@ bool sql_inventory(struct store *base, const struct inventory_query *q, inventor
         if (!deadline_ok(d, e) || !ask(s, q, &at, PAGE_ROWS, d, a, &cells, e))
             return false;
         for (size_t i = 0; i < cells.rows; i++) {
-            struct inventory_row row = row_of(&cells.v[i * cells.columns], a, now);
+            struct inventory_row row = row_of(&cells.v[i * cells.columns], a);
             at.after_not_after = row.not_after;
             at.after_ssh = row.kind != CERT_X509;
             size_t n = row.serial.n < sizeof(serial) ? row.serial.n : sizeof(serial);

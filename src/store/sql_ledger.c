@@ -3,13 +3,17 @@
  * that issues it.  Revocations are not written here: the reference's tables say so, and are asked.
  *
  * Whoever finds the tables keeps them: so all our servers on one database are in step, whatever
- * their configurations say.  Rows that the reference adds come with `step-ca db reindex`.
+ * their configurations say.  Tables that come or go while a service runs, and rows that are
+ * missing, are the business of sql_tend.c.
  */
 #include "store/sql_ledger.h"
 
+#include <poll.h>
 #include <stdio.h>
 
 #include "base/log.h"
+
+#define MAKE_TRIES 5
 
 /* --- Values ------------------------------------------------------------------------------------
  */
@@ -79,15 +83,38 @@ bool sql_query(struct sql_store *s, const char *sql, const struct sql_value *val
 /* --- The tables ----------------------------------------------------------------------------------
  */
 
-static bool look(struct sql_store *s, struct sql_conn *c, bool *there, struct err *e)
+static bool look(struct sql_store *s, struct sql_conn *c, struct deadline d, bool *there,
+                 struct err *e)
 {
     CLEANUP(arena_cleanup) struct arena *a = arena_new(&HEAP_USUAL);
     struct sql_cells cells;
 
-    if (s->driver->query(c, s->driver->dialect->ledger_there, NULL, 0, DEADLINE_NONE, a, &cells,
-                         e) != SQL_DONE)
+    if (s->driver->query(c, s->driver->dialect->ledger_there, NULL, 0, d, a, &cells, e) != SQL_DONE)
         return false;
     *there = cells.rows > 0;
+    return true;
+}
+
+#define COLUMNS                                                                                    \
+    "kind,ssh,serial,common_name,subject,names,provisioner_id,provisioner_name,provisioner_type,"  \
+    "fingerprint,key_type,renewed_from,ca_key,not_before,not_after,issued_at"
+
+/* They may be somebody else's: statements that change nothing show what is permitted. */
+static bool may_write(struct sql_store *s, struct sql_conn *c, struct err *e)
+{
+    static const char *const TRIES[] = {
+        "INSERT INTO " SQL_LEDGER "(" COLUMNS ") SELECT " COLUMNS " FROM " SQL_LEDGER " WHERE 1=0",
+        "UPDATE " SQL_LEDGER " SET kind=kind WHERE 1=0",
+        "DELETE FROM " SQL_LEDGER " WHERE 1=0",
+        "INSERT INTO " SQL_LEDGER_NAMES "(value,type,ssh,serial) SELECT value,type,ssh,serial FROM"
+        " " SQL_LEDGER_NAMES " WHERE 1=0",
+        "DELETE FROM " SQL_LEDGER_NAMES " WHERE 1=0",
+    };
+
+    for (size_t i = 0; i < COUNT_OF(TRIES); i++) {
+        if (s->driver->query(c, TRIES[i], NULL, 0, DEADLINE_NONE, NULL, NULL, e) != SQL_DONE)
+            return false;
+    }
     return true;
 }
 
@@ -99,31 +126,94 @@ static bool make(struct sql_store *s, struct sql_conn *c, struct err *e)
         if (s->driver->query(c, *sql, NULL, 0, DEADLINE_NONE, NULL, NULL, e) != SQL_DONE)
             return err_wrap(e, "create the tables of the inventory");
     }
-    log_line("%s: the tables of the inventory were created; `step-ca db reindex` adds the "
-             "certificates that are there already",
-             s->driver->name);
+    s->ledger_made = true;
+    log_line("%s: the tables of the inventory were created; %s", s->driver->name,
+             s->options.describe
+                 ? "the certificates that are there already are added meanwhile"
+                 : "`step-ca db reindex` adds the certificates that are there already");
     return true;
 }
 
-/* Another server may be making them at this moment: that it failed here is no matter then. */
+/* Another server may be making them at this moment: then it fails here, and a little later they are
+ * there. */
+static bool ensure(struct sql_store *s, struct sql_conn *c, bool *there, struct err *e)
+{
+    struct err why = {0};
+
+    for (int n = 0;; n++) {
+        if (!look(s, c, DEADLINE_NONE, there, e))
+            return false;
+        if (*there || !s->options.make || !s->options.inventory)
+            return true;
+        if (n == MAKE_TRIES)
+            break;
+        if (make(s, c, &why)) {
+            *there = true;
+            return true;
+        }
+        poll(NULL, 0, 50 + 50 * n);
+    }
+    if (e)
+        err_move(e, &why);
+    return false;
+}
+
 bool sql_ledger_ready(struct sql_store *s, struct sql_conn *c, struct err *e)
 {
+    struct err why = {0};
     bool there;
 
-    if (!look(s, c, &there, e))
+    if (!ensure(s, c, &there, e))
         return false;
-    if (!there && s->options.make && s->options.inventory) {
-        struct err why = {0};
-        bool made = make(s, c, &why);
-        if (!look(s, c, &there, e))
-            return false;
-        if (!made && !there) {
-            err_move(e, &why);
-            return false;
-        }
+    if (there && s->options.make && !may_write(s, c, &why)) {
+        log_error("%s; the inventory is not kept", why.text);
+        there = false;
     }
     if (there)
         s->base.caps |= STORE_INVENTORY;
+    return true;
+}
+
+static bool on_connection(struct sql_store *s, bool *there, struct deadline d, struct err *e)
+{
+    struct sql_conn *c = sql_pool_take(s, d, e);
+
+    if (!c)
+        return false;
+    pool_wait_begin();
+    bool ok = there ? look(s, c, d, there, e) : may_write(s, c, e);
+    sql_pool_give(s, c, !ok);
+    pool_wait_end();
+    return ok;
+}
+
+bool sql_ledger_look(struct sql_store *s, bool *there, struct deadline d, struct err *e)
+{
+    return on_connection(s, there, d, e);
+}
+
+bool sql_ledger_writable(struct sql_store *s, struct err *e)
+{
+    return on_connection(s, NULL, DEADLINE_NONE, e);
+}
+
+void sql_ledger_forget(struct sql_store *s, const char *why)
+{
+    if (atomic_fetch_and(&s->base.caps, ~(unsigned)STORE_INVENTORY) & STORE_INVENTORY)
+        log_error("%s: %s; certificates are issued without the inventory", s->driver->name,
+                  why ? why : "its tables are gone");
+}
+
+bool sql_ledger_lost(struct sql_store *s, struct sql_conn *c)
+{
+    struct err why = {0};
+    bool there;
+
+    if (!look(s, c, DEADLINE_NONE, &there, NULL))
+        return false;
+    if (there && (may_write(s, c, &why) || why.kind == ERR_UNAVAILABLE))
+        return false;
+    sql_ledger_forget(s, there ? why.text : NULL);
     return true;
 }
 
@@ -271,15 +361,31 @@ static bool is_certificates(enum table t)
     return t == TABLE_X509_CERTS || t == TABLE_SSH_CERTS;
 }
 
-bool sql_ledger_concerned(const struct sql_store *s, const struct store_batch *b)
+bool sql_ledger_concerned(const struct store_batch *b)
 {
-    if (!(s->base.caps & STORE_INVENTORY))
-        return false;
     for (const struct store_op *op = b->first; op; op = op->next) {
         if (op->kind == OP_ISSUE || (op->kind == OP_REMOVE && is_certificates(op->table)))
             return true;
     }
     return false;
+}
+
+/* Counted first and looked at again: whoever sets the bit and then sees nobody has missed nobody.
+ */
+bool sql_ledger_begin(struct sql_store *s)
+{
+    if (s->base.caps & STORE_INVENTORY)
+        return true;
+    atomic_fetch_add(&s->unaware, 1);
+    if (!(s->base.caps & STORE_INVENTORY))
+        return false;
+    atomic_fetch_sub(&s->unaware, 1);
+    return true;
+}
+
+void sql_ledger_end(struct sql_store *s)
+{
+    atomic_fetch_sub(&s->unaware, 1);
 }
 
 enum sql_result sql_ledger_apply(struct sql_store *s, struct sql_conn *c,

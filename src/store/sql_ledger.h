@@ -12,8 +12,20 @@
 
 /* The tables are made when that is wanted.  s->base.caps then says whether they are there. */
 bool sql_ledger_ready(struct sql_store *s, struct sql_conn *c, struct err *e) CHECKED;
-/* Does this batch change them? */
-bool sql_ledger_concerned(const struct sql_store *s, const struct store_batch *b);
+/* Are they there?  May we write to them? */
+bool sql_ledger_look(struct sql_store *s, bool *there, struct deadline d, struct err *e) CHECKED;
+bool sql_ledger_writable(struct sql_store *s, struct err *e) CHECKED;
+/* Not: from here on nothing is written to them.  Says in the log why, when it is news. */
+void sql_ledger_forget(struct sql_store *s, const char *why);
+/* Would this batch change them? */
+bool sql_ledger_concerned(const struct store_batch *b);
+/* For one run of such a batch: true when they are written.  Else it is counted until `end`, so that
+ * whoever notices the tables can wait for those who have not. */
+bool sql_ledger_begin(struct sql_store *s);
+void sql_ledger_end(struct sql_store *s);
+/* After a statement on them failed and was rolled back: true when they are not there any more, or
+ * not ours to write, so that the batch goes on without them. */
+bool sql_ledger_lost(struct sql_store *s, struct sql_conn *c);
 /* Within the batch's transaction. */
 enum sql_result sql_ledger_apply(struct sql_store *s, struct sql_conn *c,
                                  const struct store_batch *b, struct deadline d, struct err *e);
@@ -33,9 +45,25 @@ bool sql_query(struct sql_store *s, const char *sql, const struct sql_value *val
                struct deadline d, struct arena *a, struct sql_cells *out, struct err *e) CHECKED;
 int64_t sql_cell_number(struct slice text);
 
+/* A walk through the certificates for those that are missing in the inventory. */
+struct sql_walk {
+    size_t table;
+    uint8_t after[SQL_KEY_MAX]; /* the key to go on behind */
+    size_t after_n;
+    uint64_t added;
+};
+/* One piece of it; *end: that was the last.  After an error the piece is not done. */
+bool sql_walk_on(struct sql_store *s, struct sql_walk *w, const atomic_bool *cancelled, bool *end,
+                 struct err *e) CHECKED;
+/* The thread that does so for a service, from its start on. */
+bool sql_tend_start(struct sql_store *s, struct err *e) CHECKED;
+void sql_tend_stop(struct sql_store *s);
+
 bool sql_inventory(struct store *s, const struct inventory_query *q, inventory_fn *visit, void *arg,
                    struct deadline d, struct err *e) CHECKED;
 bool sql_reindex(struct store *s, describe_fn *describe, uint64_t *certificates,
                  struct err *e) CHECKED;
+bool sql_annotate(struct store *s, const struct inventory_row *rows, size_t n,
+                  struct err *e) CHECKED;
 bool sql_check(struct store *s, describe_fn *describe, problem_fn *tell, void *arg,
                struct err *e) CHECKED;

@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 
+#include "store/import.h"
 #include "store/sql_ledger.h"
 
 #define TRIES 5
@@ -50,18 +51,45 @@ struct named {
     const char *name;
 };
 
-static bool name_of(struct arena *a, struct slice table, struct named *out, struct err *e)
+static size_t characters(struct slice utf8)
 {
+    size_t n = 0;
+
+    for (size_t i = 0; i < utf8.n; i++)
+        n += (utf8.p[i] & 0xc0) != 0x80;
+    return n;
+}
+
+/* Where characters count (MySQL) there are none of four bytes. */
+static bool name_fits(const struct sql_driver *d, struct slice name)
+{
+    if (name.n == 0 || name.n > d->name_bytes || slice_has_nul(name) || !slice_is_utf8(name))
+        return false;
+    for (size_t i = 0; d->name_characters && i < name.n; i++) {
+        if (name.p[i] >= 0xf0)
+            return false;
+    }
+    return !d->name_characters || characters(name) <= d->name_characters;
+}
+
+static bool name_of(const struct sql_store *s, struct arena *a, struct slice table,
+                    struct named *out, struct err *e)
+{
+    const struct sql_driver *d = s->driver;
+
     *out = (struct named){.t = TABLES};
     if (table_find(table, &out->t)) {
         out->name = table_name(out->t);
         return true;
     }
     out->t = TABLES;
-    if (table.n == 0 || table.n > SQL_NAME_MAX || slice_has_nul(table) || !slice_is_utf8(table))
+    if (!name_fits(d, table))
         return err_set(e, ERR_MALFORMED,
-                       "a table's name of %zu bytes: from 1 to %d, in UTF-8, can be kept here",
-                       table.n, SQL_NAME_MAX);
+                       "the table's name \"%.*s\" (%zu bytes) cannot be kept here: %s takes from 1 "
+                       "to %zu %s of UTF-8",
+                       SLICE_ARG(slice_sub(table, 0, 200)), table.n, d->name,
+                       d->name_characters ? d->name_characters : d->name_bytes,
+                       d->name_characters ? "characters" : "bytes");
     out->name = arena_cstr(a, table);
     return true;
 }
@@ -87,7 +115,7 @@ bool sql_scan_named(struct store *base, struct slice table, struct slice after, 
     struct named n;
     bool there;
 
-    if (!name_of(a, table, &n, e) || !is_there(s, table, &there, e))
+    if (!name_of(s, a, table, &n, e) || !is_there(s, table, &there, e))
         return false;
     return !there ||
            sql_scan_table(s, n.t, n.t == TABLES ? n.name : NULL, after, limit, visit, arg, d, e);
@@ -155,6 +183,11 @@ static enum sql_result put_all(struct sql_store *s, struct sql_conn *c, const st
     return result;
 }
 
+size_t store_key_max(const struct store *s)
+{
+    return s->ops->import == sql_import ? SQL_KEY_MAX : 0;
+}
+
 /* The same rows put twice are the same: a connection that broke in the commit is no riddle. */
 bool sql_import(struct store *base, struct slice table, const struct pair *rows, size_t n,
                 describe_fn *describe, struct err *e)
@@ -165,7 +198,7 @@ bool sql_import(struct store *base, struct slice table, const struct pair *rows,
     bool inventory = (base->caps & STORE_INVENTORY) != 0;
     struct import i = {&name, rows, n, inventory ? describe : NULL};
 
-    if (!name_of(a, table, &name, e))
+    if (!name_of(s, a, table, &name, e))
         return false;
     for (int tries = 0; tries < TRIES; tries++) {
         struct sql_conn *c = sql_pool_take(s, DEADLINE_NONE, e);

@@ -91,6 +91,7 @@ bool sqlite_part_end(const char *part, const char *path, bool ok, struct err *e)
     if (ok && sync_path(part, e) && name_it(part, path, e))
         return sync_path(path_dir(a, path), e);
     unlink(part);
+    unlink(arena_printf(a, "%s-journal", part)); /* of an SQLite that could not go on */
     return false;
 }
 
@@ -122,6 +123,16 @@ static void sqlite_submit(struct store *s, struct store_batch *b, struct deadlin
         done(STORE_LOST, NULL, &why, arg);
 }
 
+/* Another database took the file's place, and our log lies beside that: SQLite would leave it, and
+ * whoever opens the database next would take what is in it for his.  True: it is in the old file
+ * now, whatever name that has. */
+static bool log_left_behind(struct sqlite_store *s)
+{
+    return s->first.db && sqlite_place_log_is_astray(&s->place) &&
+           sqlite3_wal_checkpoint_v2(s->first.db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) ==
+               SQLITE_OK;
+}
+
 static void sqlite_close(struct store *base)
 {
     struct sqlite_store *s = (struct sqlite_store *)base;
@@ -129,7 +140,10 @@ static void sqlite_close(struct store *base)
     sqlite_writer_stop(s->writer);
     sqlite_checkpoint_stop(s->checkpoint);
     sqlite_readers_close(&s->readers);
+    bool left = log_left_behind(s);
     sqlite_conn_close(&s->first); /* the last one folds the log into the file */
+    if (left)
+        sqlite_place_remove_log(&s->place);
     pthread_mutex_destroy(&s->probe_lock);
     free(s->path);
     free(s);
@@ -149,6 +163,7 @@ static const struct store_ops SQLITE = {
     .check = sqlite_check,
     .backup = sqlite_backup,
     .probe = sqlite_probe,
+    .annotate = sqlite_annotate,
 };
 
 /* Counting every allocation under one lock is of no use to us. */
@@ -157,16 +172,26 @@ static void configure_once(void)
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }
 
+void sqlite_configure(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, configure_once);
+}
+
 static bool start(struct sqlite_store *s, bool bare, struct err *e)
 {
-    if (!sqlite_conn_open(&s->first, s->path, e))
+    if (!sqlite_place_note(&s->place, s->path, e) || !sqlite_conn_open(&s->first, s->path, e))
         return false;
-    if (!sqlite_schema_ready(&s->first, bare, e)) {
+    if (!sqlite_schema_ready(&s->first, bare, e) || !sqlite_place_same(&s->place, e)) {
         sqlite_conn_close(&s->first);
         return false;
     }
-    s->checkpoint = sqlite_checkpoint_start(s->path);
-    s->writer = s->checkpoint ? sqlite_writer_start(&s->first, s->checkpoint, s->clock) : NULL;
+    sqlite_place_note_log(&s->place);
+    sqlite_place_private(s->path);
+    s->checkpoint = sqlite_checkpoint_start(&s->place);
+    s->writer =
+        s->checkpoint ? sqlite_writer_start(&s->first, &s->place, s->checkpoint, s->clock) : NULL;
     if (s->writer)
         return true;
     if (s->checkpoint)
@@ -177,11 +202,10 @@ static bool start(struct sqlite_store *s, bool bare, struct err *e)
 
 static struct store *open_store(const char *path, bool bare, struct clock *clock, struct err *e)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     CLEANUP(arena_cleanup) struct arena *a = arena_new(&HEAP_USUAL);
     char *full;
 
-    pthread_once(&once, configure_once);
+    sqlite_configure();
     if (!path_absolute(a, path, &full, e) || !ensure_dir(a, full, e) || !ensure_file(full, e))
         return NULL;
     warn_if_remote(full);
@@ -189,7 +213,7 @@ static struct store *open_store(const char *path, bool bare, struct clock *clock
     s->base = (struct store){&SQLITE, STORE_DURABLE | STORE_INVENTORY, "sqlite"};
     s->path = xstrdup(full);
     s->clock = clock;
-    sqlite_readers_init(&s->readers, s->path);
+    sqlite_readers_init(&s->readers, &s->place);
     pthread_mutex_init(&s->probe_lock, NULL);
     if (start(s, bare, e))
         return &s->base;

@@ -13,11 +13,14 @@
  *   sqlite_tables.c     tables by name, also such that nobody knows; rows of an import
  *   sqlite_mend.c       the inventory made anew, the check, backup, the probe
  *   sqlite_import.c     an old database becomes a file of ours
+ *   sqlite_place.c      the file as the system has it: is it still there, who may read it
+ *   sqlite_alone.c      a file that is read and not changed
  */
 #pragma once
 
 #include <pthread.h>
 #include <sqlite3.h>
+#include <sys/types.h>
 
 #include "store/engine.h"
 
@@ -61,6 +64,7 @@ enum stmt {
     ST_CERT_DESCRIBE,
     ST_CERT_WALK,
     ST_PROBE,
+    ST_CERT_ANNOTATE,
     STMTS
 };
 
@@ -72,6 +76,29 @@ bool sqlite_part_create(const char *part, struct err *e) CHECKED;
  * all went well. */
 bool sqlite_part_end(const char *part, const char *path, bool ok, struct err *e) CHECKED;
 
+/* --- The file as the system has it ------------------------------------------------------------ */
+
+struct sqlite_place {
+    const char *path; /* the store's */
+    dev_t device;
+    ino_t inode, log; /* log: of the -wal, 0: none */
+};
+bool sqlite_place_note(struct sqlite_place *p, const char *path, struct err *e) CHECKED;
+/* Is the file of that name still the one that was noted? */
+bool sqlite_place_same(const struct sqlite_place *p, struct err *e) CHECKED;
+/* The writing connection is open, and with it the log. */
+void sqlite_place_note_log(struct sqlite_place *p);
+/* The file is another one, and the log of that name ours; and it goes. */
+bool sqlite_place_log_is_astray(const struct sqlite_place *p);
+void sqlite_place_remove_log(const struct sqlite_place *p);
+/* The file, its log and the log's index get mode 0600; what was changed, or cannot be, is said in
+ * the log. */
+void sqlite_place_private(const char *path);
+/* So much is free on its file system. */
+bool sqlite_place_room(const char *path, uint64_t bytes, struct err *e) CHECKED;
+/* "-wal", "-shm" of a file. */
+const char *sqlite_beside(struct arena *a, const char *path, const char *suffix);
+
 /* --- One connection: one thread at a time ---------------------------------------------------- */
 
 struct conn {
@@ -80,10 +107,17 @@ struct conn {
     struct conn *next;
     struct deadline deadline; /* of the long query that runs */
     int broken;               /* the SQLite code after which the connection should be made anew */
+    bool full;                /* there was no room; the writer clears it */
+    int older;                /* that version of the schema, of a file that is only read; 0: ours */
     sqlite3_stmt *stmts[STMTS];
 };
 /* Of an existing file, without looking at what is in it. */
 bool sqlite_conn_open(struct conn *c, const char *path, struct err *e) CHECKED;
+/* From here on it reads, and answers questions of the inventory. */
+bool sqlite_conn_reads(struct conn *c, struct err *e) CHECKED;
+/* Of a file that shall not change, ready to read.  On failure c->broken says the code.  immutable:
+ * nobody else uses it, so there are no locks. */
+bool sqlite_conn_open_read(struct conn *c, const char *path, bool immutable, struct err *e) CHECKED;
 void sqlite_conn_close(struct conn *c);
 /* SQL without result that takes no values. */
 bool sqlite_conn_exec(struct conn *c, const char *sql, struct err *e) CHECKED;
@@ -110,6 +144,8 @@ struct slice sqlite_column(sqlite3_stmt *st, int at);
 /* Refuses what is not ours or newer; changes what is older; fills a new file.  bare: no table
  * exists in a new one yet. */
 bool sqlite_schema_ready(struct conn *c, bool bare, struct err *e) CHECKED;
+/* The same for a connection that only reads: an older schema is read as it is. */
+bool sqlite_schema_read(struct conn *c, struct err *e) CHECKED;
 /* What stands in a new file; within a transaction. */
 bool sqlite_schema_create(struct conn *c, bool bare, struct err *e) CHECKED;
 /* A table of a name that we do not know gets a number and a view; *id 0 on the way in. */
@@ -140,13 +176,16 @@ bool sqlite_names_write(struct conn *c, enum stmt how, int64_t id, struct slice 
 /* Work for the writing connection, within a transaction; may run again after a rollback. */
 typedef bool write_call(struct conn *c, void *arg, struct err *e);
 struct checkpoint;
-struct checkpoint *sqlite_checkpoint_start(const char *path);
+struct checkpoint *sqlite_checkpoint_start(const struct sqlite_place *p);
 /* The writing connection, also when it was made anew. */
 void sqlite_checkpoint_watch(struct checkpoint *k, struct conn *c);
 void sqlite_checkpoint_stop(struct checkpoint *k);
 
 struct writer;
-struct writer *sqlite_writer_start(struct conn *c, struct checkpoint *k, struct clock *clock);
+struct writer *sqlite_writer_start(struct conn *c, struct sqlite_place *p, struct checkpoint *k,
+                                   struct clock *clock);
+/* False: a commit failed, and since then it was not shown that there is room for another one. */
+bool sqlite_writer_works(struct writer *w, struct err *e) CHECKED;
 void sqlite_writer_submit(struct writer *w, struct store_batch *b, struct deadline d,
                           committed_fn *done, void *arg);
 /* Waits. */
@@ -161,11 +200,12 @@ void sqlite_writer_stop(struct writer *w);
 struct readers {
     pthread_mutex_t lock;
     pthread_cond_t given;
-    const char *path;
+    const struct sqlite_place *place;
+    bool alone, immutable; /* the file is only read, see sqlite_conn_open_read */
     struct conn *idle;
     unsigned open;
 };
-void sqlite_readers_init(struct readers *r, const char *path);
+void sqlite_readers_init(struct readers *r, const struct sqlite_place *p);
 struct conn *sqlite_reader_take(struct readers *r, struct deadline d, struct err *e) CHECKED;
 void sqlite_reader_give(struct readers *r, struct conn *c);
 void sqlite_readers_close(struct readers *r);
@@ -179,6 +219,7 @@ bool sqlite_conn_scan(struct conn *c, enum table t, struct slice after, unsigned
 struct sqlite_store {
     struct store base;
     char *path;
+    struct sqlite_place place;
     struct clock *clock;
     struct conn first; /* the writing connection */
     struct checkpoint *checkpoint;
@@ -187,6 +228,8 @@ struct sqlite_store {
     pthread_mutex_t probe_lock;
     int64_t probed_ns; /* monotonic, of the last answer; 0: never */
     struct err probed; /* ERR_NONE: it can write */
+    /* A file that is read alone: no writer, no checkpoint.  Of an immutable one: as it was. */
+    int64_t size, changed_ns;
 };
 bool sqlite_get(struct store *s, enum table t, struct slice key, struct arena *a,
                 struct slice *value, struct deadline d, struct err *e) CHECKED;
@@ -219,5 +262,11 @@ bool sqlite_check(struct store *s, describe_fn *describe, problem_fn *tell, void
                   struct err *e) CHECKED;
 bool sqlite_backup(struct store *s, const char *path, struct err *e) CHECKED;
 bool sqlite_probe(struct store *s, struct deadline d, struct err *e) CHECKED;
+bool sqlite_annotate(struct store *s, const struct inventory_row *rows, size_t n,
+                     struct err *e) CHECKED;
+/* An immutable file is still what it was; true of every other. */
+bool sqlite_unchanged(const struct sqlite_store *s, struct err *e) CHECKED;
+/* Before anything else of SQLite. */
+void sqlite_configure(void);
 /* Until no certificate is missing in the index of names. */
 bool sqlite_names_catch_up(struct sqlite_store *s, struct deadline d, struct err *e) CHECKED;

@@ -22,10 +22,13 @@ struct checkpoint {
     bool wanted, stopping;
     int done_at, next_many; /* pages in the log; the writer's own */
     struct conn conn;       /* the thread's own */
+    const struct sqlite_place *place;
 };
 
-static void work(struct conn *c)
+static void work(struct conn *c, const struct sqlite_place *p)
 {
+    if (!sqlite_place_same(p, NULL)) /* the next commit says so */
+        return;
     if ((!c->db || c->broken) && !sqlite_conn_open(c, c->path, NULL))
         return;
     int code = sqlite3_wal_checkpoint_v2(c->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
@@ -46,7 +49,7 @@ static void *run(void *arg)
         }
         k->wanted = false;
         pthread_mutex_unlock(&k->lock);
-        work(&k->conn);
+        work(&k->conn, k->place);
         pthread_mutex_lock(&k->lock);
     }
     pthread_mutex_unlock(&k->lock);
@@ -82,12 +85,13 @@ void sqlite_checkpoint_watch(struct checkpoint *k, struct conn *c)
     sqlite3_wal_hook(c->db, after_commit, k);
 }
 
-struct checkpoint *sqlite_checkpoint_start(const char *path)
+struct checkpoint *sqlite_checkpoint_start(const struct sqlite_place *p)
 {
     struct checkpoint *k = xcalloc(1, sizeof(*k));
     sigset_t all, before;
 
-    k->conn.path = path;
+    k->conn.path = p->path;
+    k->place = p;
     k->next_many = PAGES_MANY;
     pthread_mutex_init(&k->lock, NULL);
     pthread_cond_init(&k->changed, NULL);

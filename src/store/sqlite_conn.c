@@ -5,6 +5,7 @@
  * synchronous=FULL in WAL mode: a commit has been fsynced when it returns.  That is the promise
  * behind every answer: a used token or a revocation survives a power cut.
  */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "store/sqlite.h"
@@ -90,6 +91,13 @@ static const char *const SQL[STMTS] = {
     [ST_PROBE] = "INSERT INTO meta(name,value) VALUES('probed',?1)"
                  " ON CONFLICT(name) DO UPDATE SET value=excluded.value",
 
+    /* What only an issue knows; what is not known here says nothing. */
+    [ST_CERT_ANNOTATE] =
+        "UPDATE certificates SET renewed_from=coalesce(?3,renewed_from),"
+        "issued_at=coalesce(?4,issued_at),provisioner_id=coalesce(?5,provisioner_id),"
+        "provisioner_name=coalesce(?6,provisioner_name),"
+        "provisioner_type=coalesce(?7,provisioner_type) WHERE serial=?1 AND ssh=?2",
+
     [ST_BIG_PRUNE] = "DELETE FROM kvbig WHERE id IN (SELECT id FROM kvbig"
                      " WHERE expires IS NOT NULL AND expires<?1 LIMIT ?2)",
 };
@@ -145,10 +153,14 @@ bool sqlite_conn_fail(struct conn *c, int code, struct err *e)
 
     if (meaning->broken)
         c->broken = code;
+    if ((code & 0xff) == SQLITE_FULL)
+        c->full = true;
     if ((code & 0xff) == SQLITE_INTERRUPT && !deadline_ok(c->deadline, e))
         return err_wrap(e, "store %s", c->path);
     bool input_output = (code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN;
     int system = input_output && c->db ? system_error(c) : 0;
+    if (system == ENOSPC || system == EDQUOT)
+        c->full = true;
     if (system)
         return err_set(e, meaning->kind, "store %s: %s (%s)", c->path, text, strerror(system));
     return err_set(e, meaning->kind, "store %s: %s", c->path, text);
@@ -301,6 +313,63 @@ bool sqlite_conn_open(struct conn *c, const char *path, struct err *e)
     if (open_file(c, e) && settle(c, e))
         return true;
     sqlite_conn_close(c);
+    return false;
+}
+
+/* A file name as SQLite reads it behind "file:" (https://www.sqlite.org/uri.html). */
+static const char *uri_of(struct arena *a, const char *path, bool immutable)
+{
+    struct buf b = buf_new(a, 1u << 16);
+
+    buf_text(&b, "file:");
+    for (; *path; path++) {
+        unsigned char ch = (unsigned char)*path;
+        if (ch <= ' ' || ch >= 0x7f || strchr("%?#", ch))
+            buf_printf(&b, "%%%02X", ch);
+        else
+            buf_byte(&b, ch);
+    }
+    buf_text(&b, immutable ? "?immutable=1" : "");
+    buf_byte(&b, '\0');
+    return buf_done(&b, "name of a file", NULL) ? (const char *)b.p : "";
+}
+
+/* SELECT newel_has_name(names, san): of certificates that the index of names has not yet. */
+static void has_name(sqlite3_context *ctx, int n UNUSED, sqlite3_value **v)
+{
+    struct slice part[2];
+
+    for (int i = 0; i < 2; i++) {
+        const void *p = sqlite3_value_blob(v[i]);
+        part[i] = p ? slice_of(p, (size_t)sqlite3_value_bytes(v[i])) : SLICE("");
+    }
+    sqlite3_result_int(ctx, inventory_has_name(part[0], part[1]));
+}
+
+bool sqlite_conn_reads(struct conn *c, struct err *e)
+{
+    int code = sqlite3_create_function(c->db, "newel_has_name", 2,
+                                       SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY, NULL,
+                                       has_name, NULL, NULL);
+
+    return (code == SQLITE_OK || sqlite_conn_fail(c, code, e)) &&
+           sqlite_conn_exec(c, "PRAGMA query_only=ON", e);
+}
+
+bool sqlite_conn_open_read(struct conn *c, const char *path, bool immutable, struct err *e)
+{
+    CLEANUP(arena_cleanup) struct arena *a = arena_new(&HEAP_USUAL);
+    int flags =
+        SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_URI;
+
+    *c = (struct conn){.path = path};
+    int code = sqlite3_open_v2(uri_of(a, path, immutable), &c->db, flags, NULL);
+    if ((code == SQLITE_OK || sqlite_conn_fail(c, code, e)) && settle(c, e) &&
+        sqlite_schema_read(c, e) && sqlite_conn_reads(c, e))
+        return true;
+    code = c->broken;
+    sqlite_conn_close(c);
+    c->broken = code;
     return false;
 }
 

@@ -11,6 +11,9 @@
     "provisioner_name,provisioner_type,renewed_from,reason,der,"                                   \
     "not_before,not_after,issued_at,revoked_at,reason_code,kind,ca_key FROM certificates"
 
+/* How far the index of names is; what is behind it is looked at by itself. */
+#define NAMED "(SELECT value FROM meta WHERE name='names_indexed')"
+
 /* The numbers of the values in every statement that is made here. */
 enum {
     V_AFTER_TIME = 1,
@@ -30,8 +33,10 @@ enum {
 
 /* Which index: with a name the few certificates that have it, with only_revoked those; else the
  * order of notAfter is what costs. */
-static const char *source(const struct inventory_query *q)
+static const char *source(const struct inventory_query *q, const struct conn *c)
 {
+    if (c->older && c->older < 3) /* a view */
+        return "";
     if (q->san.n || q->subject.n)
         return " NOT INDEXED";
     if (q->serial.n)
@@ -40,7 +45,7 @@ static const char *source(const struct inventory_query *q)
                            : " INDEXED BY certificates_not_after";
 }
 
-static void put_sql(struct buf *sql, const struct inventory_query *q)
+static void put_sql(struct buf *sql, const struct inventory_query *q, const struct conn *c)
 {
     const struct {
         bool set;
@@ -56,16 +61,20 @@ static void put_sql(struct buf *sql, const struct inventory_query *q)
         {q->only_ssh, " AND kind<>'x509'"},
         {q->only_active, " AND not_after>?7 AND revoked_at IS NULL"},
         {q->only_revoked, " AND revoked_at IS NOT NULL"},
-        {q->san.n > 0, " AND id IN (SELECT certificate FROM certificate_names"
-                       " WHERE value=?8 AND type NOT IN ('cn','subject')"
-                       " UNION SELECT certificate FROM certificate_names"
-                       " WHERE value=?10 AND type=?9)"},
+        {q->san.n > 0,
+         " AND id IN (SELECT certificate FROM certificate_names"
+         " WHERE value=?8 AND type NOT IN ('cn','subject')"
+         " UNION SELECT certificate FROM certificate_names"
+         " WHERE value=?10 AND type=?9"
+         " UNION SELECT id FROM certificates WHERE id>" NAMED " AND newel_has_name(names,?8))"},
         {q->subject.n > 0, " AND id IN (SELECT certificate FROM certificate_names"
-                           " WHERE value=?11 AND type IN ('cn','subject'))"},
+                           " WHERE value=?11 AND type IN ('cn','subject')"
+                           " UNION SELECT id FROM certificates WHERE id>" NAMED
+                           " AND ?11 COLLATE NOCASE IN (common_name,subject))"},
     };
 
     buf_text(sql, COLUMNS);
-    buf_text(sql, source(q));
+    buf_text(sql, source(q, c));
     buf_text(sql, " WHERE not_after IS NOT NULL");
     for (size_t i = 0; i < COUNT_OF(FILTERS); i++) {
         if (FILTERS[i].set)
@@ -149,7 +158,7 @@ static bool ask(struct conn *c, const struct inventory_query *q, int64_t now, in
     CLEANUP(buf_free) struct buf sql = buf_new(NULL, 8192);
     sqlite3_stmt *st = NULL;
 
-    put_sql(&sql, q);
+    put_sql(&sql, q, c);
     if (!buf_done(&sql, "inventory query", e))
         return false;
     int code = sqlite3_prepare_v2(c->db, (const char *)sql.p, (int)sql.n, &st, NULL);
@@ -166,7 +175,7 @@ bool sqlite_inventory(struct store *s, const struct inventory_query *q, inventor
 {
     struct sqlite_store *store = (struct sqlite_store *)s;
 
-    if ((q->san.n || q->subject.n) && !sqlite_names_catch_up(store, d, e))
+    if ((q->san.n || q->subject.n) && store->writer && !sqlite_names_catch_up(store, d, e))
         return false;
     struct conn *c = sqlite_reader_take(&store->readers, d, e);
     if (!c)

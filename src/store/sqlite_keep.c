@@ -6,6 +6,7 @@
 
 #define PIECE      500 /* rows in one transaction */
 #define PIECES_MAX 20  /* of each kind in one call of prune */
+#define NAMES_MAX  200 /* of the index of names: behind it every certificate is looked at */
 
 /* --- The index of names -------------------------------------------------------------------- */
 
@@ -173,7 +174,7 @@ static bool index_some(struct sqlite_store *s, struct err *e)
 
     if (!names_behind(s, &behind, DEADLINE_NONE, e))
         return false;
-    for (unsigned n = 0; behind && n < PIECES_MAX; n++) {
+    for (unsigned n = 0; behind && n < NAMES_MAX; n++) {
         if (!sqlite_writer_call(s->writer, names_piece, &piece, DEADLINE_NONE, e))
             return false;
         behind = piece.done == PIECE;

@@ -425,10 +425,48 @@ bool sqlite_backup(struct store *s, const char *path, struct err *e)
     if (!sqlite_part_create(part, e))
         return false;
     struct conn *c = sqlite_reader_take(&q->readers, DEADLINE_NONE, e);
-    bool ok = c && copy_to(c, part, e);
+    bool ok = c && copy_to(c, part, e) && sqlite_unchanged(q, e);
     if (c)
         sqlite_reader_give(&q->readers, c);
     return sqlite_part_end(part, path, ok, e);
+}
+
+/* --- What another inventory knows ----------------------------------------------------------- */
+
+struct annotating {
+    const struct inventory_row *rows;
+    size_t n;
+};
+
+static bool annotate_call(struct conn *c, void *arg, struct err *e)
+{
+    const struct annotating *k = arg;
+    sqlite3_stmt *st = sqlite_conn_stmt(c, ST_CERT_ANNOTATE, e);
+
+    for (size_t i = 0; st && i < k->n; i++) {
+        const struct inventory_row *row = &k->rows[i];
+        sqlite_bind_text(st, 1, row->serial);
+        sqlite3_bind_int(st, 2, row->kind != CERT_X509);
+        sqlite_bind_text_or_null(st, 3, row->renewed_from);
+        if (row->issued_at)
+            sqlite3_bind_int64(st, 4, row->issued_at);
+        else
+            sqlite3_bind_null(st, 4);
+        sqlite_bind_text_or_null(st, 5, row->provisioner_id);
+        sqlite_bind_text_or_null(st, 6, row->provisioner_name);
+        sqlite_bind_text_or_null(st, 7, row->provisioner_type);
+        if (!sqlite_conn_run(c, st, e))
+            return false;
+    }
+    return st != NULL;
+}
+
+bool sqlite_annotate(struct store *s, const struct inventory_row *rows, size_t n, struct err *e)
+{
+    struct annotating k = {rows, n};
+
+    return sqlite_writer_call(((struct sqlite_store *)s)->writer, annotate_call, &k, DEADLINE_NONE,
+                              e);
 }
 
 /* --- Can it write? ------------------------------------------------------------------------- */
@@ -450,9 +488,11 @@ bool sqlite_probe(struct store *s, struct deadline d, struct err *e)
     int64_t at = q->clock->mono_ns(q->clock), now = q->clock->now(q->clock).sec;
 
     pthread_mutex_lock(&q->probe_lock);
-    if (q->probed_ns == 0 || at - q->probed_ns >= NS_PER_SEC) {
+    bool stale = q->probed.kind == ERR_NONE && !sqlite_writer_works(q->writer, NULL);
+    if (q->probed_ns == 0 || at - q->probed_ns >= NS_PER_SEC || stale) {
         q->probed = (struct err){0};
-        if (sqlite_writer_call(q->writer, probe_call, &now, d, &q->probed))
+        if (sqlite_writer_call(q->writer, probe_call, &now, d, &q->probed) &&
+            sqlite_writer_works(q->writer, &q->probed))
             err_clear(&q->probed);
         q->probed_ns = at;
     }

@@ -9,11 +9,11 @@
 
 /* --- Connections --------------------------------------------------------------------------- */
 
-void sqlite_readers_init(struct readers *r, const char *path)
+void sqlite_readers_init(struct readers *r, const struct sqlite_place *p)
 {
     pthread_condattr_t attr;
 
-    r->path = path;
+    r->place = p;
     pthread_mutex_init(&r->lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -24,6 +24,8 @@ void sqlite_readers_init(struct readers *r, const char *path)
 /* Under the lock: until a connection is idle or may be opened.  At most 5 s: a query is short. */
 static bool wait_for_one(struct readers *r, struct deadline d)
 {
+    if (r->idle || r->open < READERS_MAX)
+        return true;
     int64_t left = deadline_left(d) < 5 * NS_PER_SEC ? deadline_left(d) : 5 * NS_PER_SEC;
     struct timespec until;
 
@@ -46,11 +48,22 @@ static void count_down(struct readers *r)
     pthread_mutex_unlock(&r->lock);
 }
 
+/* What came in the place of the file is another database. */
+static bool open_conn(const struct readers *r, struct conn *c, struct err *e)
+{
+    const char *path = r->place->path;
+
+    if (r->alone ? !sqlite_conn_open_read(c, path, r->immutable, e)
+                 : !sqlite_conn_open(c, path, e) || !sqlite_conn_reads(c, e))
+        return false;
+    return sqlite_place_same(r->place, e);
+}
+
 static struct conn *reader_open(struct readers *r, struct err *e)
 {
-    struct conn *c = xmalloc(sizeof(*c));
+    struct conn *c = xcalloc(1, sizeof(*c));
 
-    if (sqlite_conn_open(c, r->path, e) && sqlite_conn_exec(c, "PRAGMA query_only=ON", e))
+    if (open_conn(r, c, e))
         return c;
     sqlite_conn_close(c);
     free(c);
@@ -74,7 +87,7 @@ struct conn *sqlite_reader_take(struct readers *r, struct deadline d, struct err
         return c;
     if (free_one)
         return reader_open(r, e);
-    err_set(e, ERR_UNAVAILABLE, "store %s: all %d reading connections are busy", r->path,
+    err_set(e, ERR_UNAVAILABLE, "store %s: all %d reading connections are busy", r->place->path,
             READERS_MAX);
     return NULL;
 }

@@ -307,6 +307,40 @@ static bool write_ahead(struct conn *c, struct err *e)
     return wal;
 }
 
+/* What our statements name and an older file has not, for this connection alone. */
+static bool dress(struct conn *c, struct err *e)
+{
+    static const struct {
+        int before; /* that version */
+        const char *sql;
+    } VIEWS[] = {
+        {2, "CREATE TEMP VIEW tables AS SELECT *, name NOT IN"
+            " ('admins','provisioners','authority_policies') AS made FROM main.tables"},
+        {3, "CREATE TEMP VIEW certificates AS SELECT *, 'x509' AS kind, 0 AS ssh, NULL AS ca_key"
+            " FROM main.certificates"},
+        {4, "CREATE TEMP VIEW kvbig AS SELECT id,tbl,k,v,expires FROM main.kvbig UNION ALL"
+            " SELECT NULL,tbl,k,v,expires FROM main.kv WHERE tbl IN (14,15,16)"},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(VIEWS); i++) {
+        if (c->older < VIEWS[i].before && !sqlite_conn_exec(c, VIEWS[i].sql, e))
+            return false;
+    }
+    return true;
+}
+
+bool sqlite_schema_read(struct conn *c, struct err *e)
+{
+    int64_t version;
+
+    if (!look(c, &version, e))
+        return false;
+    if (version == 0)
+        return err_set(e, ERR_NOT_FOUND, "store %s: there is no database in it yet", c->path);
+    c->older = version < VERSION ? (int)version : 0;
+    return c->older == 0 || dress(c, e);
+}
+
 /* Every statement fits: a table or a column that is missing shows now and not in a request. */
 static bool prepare_all(struct conn *c, struct err *e)
 {

@@ -305,6 +305,8 @@ static bool apply_op(struct conn *c, const struct store_op *op, struct clock *cl
         return issue(c, op->issued, e);
     case OP_REVOKE:
         return kv_put(c, op, e) && mark_revoked(c, op->table, op->key, op->revoked, e);
+    case OP_ABSENT:
+        return true;
     }
     return err_set(e, ERR_INTERNAL, "store %s: op %d does not exist", c->path, (int)op->kind);
 }

@@ -41,10 +41,15 @@ struct writer {
 
     /* The thread's own. */
     struct conn *conn;
+    struct sqlite_place *place;
     struct checkpoint *checkpoint;
     struct clock *clock;
     struct write_job *group[GROUP_MAX];
-    bool lost; /* the last group failed: said once in the log, and once when it works again */
+    bool lost;        /* a group failed: said once in the log, and once when it works again */
+    bool full;        /* for want of room */
+    int64_t tried_ns; /* when it was last tried since; 0: not yet */
+
+    struct err down; /* under the lock; ERR_NONE: not */
 };
 
 /* --- The queue ----------------------------------------------------------------------------- */
@@ -194,8 +199,10 @@ static bool connection_ready(struct writer *w, struct err *e)
     if (c->db && !c->broken)
         return true;
     sqlite_conn_close(c);
-    if (!sqlite_conn_open(c, c->path, e) || !sqlite_schema_ready(c, false, e))
+    if (!sqlite_conn_open(c, c->path, e) || !sqlite_place_same(w->place, e) ||
+        !sqlite_schema_ready(c, false, e))
         return false;
+    sqlite_place_note_log(w->place);
     sqlite_checkpoint_watch(w->checkpoint, c);
     return true;
 }
@@ -205,6 +212,7 @@ static bool connect_again(struct writer *w, struct err *e)
 {
     if (connection_ready(w, e))
         return true;
+    w->full |= w->conn->full;
     sqlite_conn_close(w->conn);
     return false;
 }
@@ -229,7 +237,7 @@ static bool one_by_one(struct writer *w, unsigned n, struct err *e)
 
 static bool run_group(struct writer *w, unsigned n, struct err *e)
 {
-    if (!connect_again(w, e)) {
+    if (!sqlite_place_same(w->place, e) || !connect_again(w, e)) {
         lose(w->group, n, e);
         return false;
     }
@@ -242,13 +250,108 @@ static bool run_group(struct writer *w, unsigned n, struct err *e)
     return false;
 }
 
-static void say(struct writer *w, bool ok, const struct err *why)
+/* --- Does it work? ---------------------------------------------------------------------------
+ *
+ * After a failure a small commit may succeed where the next certificate will not: there is always a
+ * bit of room at the end of the log.  So the store works again only when more was written than an
+ * issue takes and, if the disk was full, there is room on it.  That is tried behind a commit that
+ * succeeded, that of a probe too, at most once a second.
+ */
+
+#define TRY_BYTES  (48u << 10)
+#define ROOM_BYTES (128u << 10)
+
+static void set_down(struct writer *w, const struct err *why)
 {
-    if (!ok && !w->lost)
+    pthread_mutex_lock(&w->lock);
+    err_clear(&w->down);
+    if (why)
+        err_move(&w->down, why);
+    pthread_mutex_unlock(&w->lock);
+}
+
+bool sqlite_writer_works(struct writer *w, struct err *e)
+{
+    pthread_mutex_lock(&w->lock);
+    bool works = w->down.kind == ERR_NONE;
+    if (!works && e)
+        err_move(e, &w->down);
+    pthread_mutex_unlock(&w->lock);
+    return works;
+}
+
+static bool try_value(struct writer *w, int bytes, struct err *e)
+{
+    sqlite3_stmt *st = sqlite_conn_stmt(w->conn, ST_PROBE, e);
+
+    if (!st || !sqlite_conn_do(w->conn, ST_BEGIN, e))
+        return false;
+    if (bytes)
+        sqlite3_bind_zeroblob(st, 1, bytes);
+    else
+        sqlite3_bind_int(st, 1, 0);
+    if (sqlite_conn_run(w->conn, st, e) && sqlite_conn_do(w->conn, ST_COMMIT, e))
+        return true;
+    roll_back(w->conn);
+    return false;
+}
+
+static bool has_room(struct writer *w, struct err *e)
+{
+    return (!w->full || sqlite_place_room(w->conn->path, ROOM_BYTES, e)) &&
+           try_value(w, TRY_BYTES, e) && try_value(w, 0, e);
+}
+
+static bool works_again(struct writer *w)
+{
+    int64_t now = w->clock->mono_ns(w->clock);
+    struct err why = {0};
+
+    if (sqlite_writer_works(w, NULL))
+        return true;
+    if (w->tried_ns && now - w->tried_ns < NS_PER_SEC)
+        return false;
+    w->tried_ns = now;
+    bool works = has_room(w, &why);
+    w->full |= w->conn->full;
+    set_down(w, works ? NULL : &why);
+    return works;
+}
+
+static void failed(struct writer *w, const struct err *why)
+{
+    const struct conn *c = w->conn;
+
+    if (!w->lost)
         log_error("%s", why->text);
-    if (ok && w->lost)
-        log_line("store %s: works again", w->conn->path);
-    w->lost = !ok;
+    w->lost = true;
+    w->full |= c->full;
+    w->tried_ns = 0;
+    /* Else one batch cannot be written, and others can. */
+    if (why->kind == ERR_UNAVAILABLE || !c->db || c->broken)
+        set_down(w, why);
+}
+
+/* Of those that were refused or came too late nothing was written. */
+static bool wrote(const struct writer *w, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (w->group[i]->outcome == STORE_COMMITTED)
+            return true;
+    }
+    return false;
+}
+
+static void note(struct writer *w, unsigned n, bool ok, const struct err *why)
+{
+    if (!ok) {
+        failed(w, why);
+        return;
+    }
+    if (!w->lost || !wrote(w, n) || !works_again(w))
+        return;
+    log_line("store %s: works again", w->conn->path);
+    w->lost = w->full = w->conn->full = false;
 }
 
 static void *writer_main(void *arg)
@@ -257,7 +360,7 @@ static void *writer_main(void *arg)
 
     for (unsigned n; (n = dequeue(w)) > 0;) {
         struct err why = {0};
-        say(w, run_group(w, n, &why), &why);
+        note(w, n, run_group(w, n, &why), &why);
         for (unsigned i = 0; i < n; i++) {
             struct write_job *job = w->group[i];
             bool told = job->outcome == STORE_LOST;
@@ -268,11 +371,13 @@ static void *writer_main(void *arg)
     return NULL;
 }
 
-struct writer *sqlite_writer_start(struct conn *c, struct checkpoint *k, struct clock *clock)
+struct writer *sqlite_writer_start(struct conn *c, struct sqlite_place *p, struct checkpoint *k,
+                                   struct clock *clock)
 {
     struct writer *w = xcalloc(1, sizeof(*w));
 
     w->conn = c;
+    w->place = p;
     w->checkpoint = k;
     sqlite_checkpoint_watch(k, c);
     w->clock = clock;

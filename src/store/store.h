@@ -48,9 +48,10 @@ enum table {
 const char *table_name(enum table t); /* "x509_certs" */
 bool table_find(struct slice name, enum table *t) CHECKED;
 
-enum expect { EXPECT_ANY, EXPECT_ABSENT, EXPECT_PRESENT, EXPECT_VALUE };
+/* NO_ROW: not even one with an empty value, as a revocation counts. */
+enum expect { EXPECT_ANY, EXPECT_ABSENT, EXPECT_PRESENT, EXPECT_VALUE, EXPECT_NO_ROW };
 
-/* What a failed expectation means to the requester; static. */
+/* What a failed expectation means to the requester; lives as long as the batch. */
 struct refusal {
     enum err_kind kind;
     const char *code, *text;
@@ -91,7 +92,7 @@ struct revoked {
     struct slice reason;
 };
 
-enum op_kind { OP_PUT, OP_REMOVE, OP_ISSUE, OP_REVOKE };
+enum op_kind { OP_PUT, OP_REMOVE, OP_ISSUE, OP_REVOKE, OP_ABSENT };
 struct store_op {
     enum op_kind kind;
     enum table table;
@@ -124,6 +125,10 @@ void batch_remove(struct store_batch *b, enum table t, struct slice key,
  * taken there is refused with STORE_RUN_AGAIN: the next run draws another one. */
 void batch_issue(struct store_batch *b, const struct issued *i);
 void batch_revoke(struct store_batch *b, const struct revoked *r, const struct refusal *if_there);
+/* Writes nothing: there is no row of this key, whatever its value, and none comes before the batch
+ * is committed.  if_there NULL: STORE_RUN_AGAIN. */
+void batch_absent(struct store_batch *b, enum table t, struct slice key,
+                  const struct refusal *if_there);
 /* Of the last op; every put says anew whether and when its row may go.  Certificates stay.  On a
  * server only tokens keep their end: a value "used" becomes "used until <Unix seconds>". */
 void batch_expires(struct store_batch *b, int64_t unix_seconds);
@@ -157,12 +162,15 @@ struct inventory_query {
     int64_t after_not_after;
     unsigned limit; /* 0: all */
 };
+/* Revoked, and nobody knows when: the record does not say it. */
+#define INVENTORY_REVOKED_SOMETIME 1
 struct inventory_row {
     enum cert_kind kind;
     struct slice serial, subject, common_name, names, fingerprint, key_type;
     struct slice provisioner_id, provisioner_name, provisioner_type, renewed_from, reason;
     struct slice ca_key;
-    int64_t not_before, not_after, issued_at, revoked_at; /* revoked_at 0: not */
+    int64_t not_before, not_after, issued_at;
+    int64_t revoked_at; /* 0: not */
     int reason_code;
     struct slice der;
 };
@@ -220,10 +228,15 @@ struct store_ops {
     bool (*backup)(struct store *, const char *path, struct err *);
     /* Can it write?  Asks at most once a second. */
     bool (*probe)(struct store *, struct deadline, struct err *);
+    /* What the inventory of another store knows of certificates and they do not say themselves:
+     * renewed_from, issued_at, provisioner_*; where a row says nothing what stands here stays.
+     * A certificate that is not here is left out.  The same rows twice do no harm.  In one
+     * transaction. */
+    bool (*annotate)(struct store *, const struct inventory_row *rows, size_t n, struct err *);
 };
 struct store {
     const struct store_ops *ops;
-    unsigned caps;
+    atomic_uint caps; /* INVENTORY comes and goes while a server runs */
     const char *name; /* "sqlite", "memory" */
 };
 bool store_get(struct store *s, enum table t, struct slice key, struct arena *a,
@@ -248,12 +261,18 @@ struct store *store_sqlite_open(const char *path, struct clock *clock, struct er
 /* The same for the target of an import: in a file that it makes no table exists until rows or the
  * table itself are put. */
 struct store *store_sqlite_open_bare(const char *path, struct clock *clock, struct err *e) CHECKED;
+/* To read it, without a change to the file or its directory: nothing is made, no schema brought up,
+ * submit is lost.  A file that nobody has open may be read-only and in a directory that is; when it
+ * is written meanwhile, what was asked fails. */
+struct store *store_sqlite_open_read(const char *path, struct clock *clock, struct err *e) CHECKED;
 /*
  * Servers that several of our processes, and the reference, may share: its tables, keys and values.
  * STORE_DURABLE | STORE_SHARED.  make: a database or table that is missing is made, when that is
  * permitted; else the database has to be there, and a table that is missing has no rows.
  * inventory: with make, the tables of the inventory are made too.  Whoever finds them keeps them in
  * step and has STORE_INVENTORY.
+ * describe: for a service.  A thread of the store then adds certificates that the inventory lacks,
+ * and notices when its tables appear or disappear.
  * source: docs/reference/storage.md; database: NULL or "", or instead of the one in source.
  * No error text repeats the source: there is a password in it.  A build without the client library
  * refuses with ERR_NOT_IMPLEMENTED.
@@ -262,6 +281,7 @@ struct store_source_options {
     bool make, inventory;
     unsigned connections, idle; /* at most; 0: 16; idle 0: as many as connections */
     int64_t lifetime;           /* of a connection, ns; 0: half an hour */
+    describe_fn *describe;      /* or NULL */
 };
 struct store *store_mysql_open(const char *source, const char *database,
                                const struct store_source_options *o, struct clock *clock,

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 from urllib.parse import quote
 
+import pytest
 from conftest import SLOW, free_port
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -243,3 +244,15 @@ class Mariadb(Server):
 
     def text(self, column):
         return f"CONVERT({column} USING utf8mb4)"
+
+
+def missing(kind):
+    if kind == "mysql":
+        return not (shutil.which("mariadbd") or Path("/usr/sbin/mariadbd").exists())
+    return not list(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+
+
+def new_server(kind, **how):
+    if missing(kind):
+        pytest.skip(f"the server for {kind} is not installed")
+    return {"mysql": Mariadb, "postgresql": Postgresql}[kind](**how)

@@ -96,7 +96,7 @@ def keys(server, database, table):
 # --- The engine's own tests -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("suite", ["engines", "threads", "sql", "inventory"])
+@pytest.mark.parametrize("suite", ["engines", "threads", "sql", "inventory", "tend"])
 def test_the_suite_of_all_engines(server, suite):
     program = UNITS / f"test_store_{suite}"
     if not program.exists():
@@ -424,6 +424,77 @@ def test_revoked_at_one_is_refused_by_the_other(twins):
     assert revoke(first, serial).status == 200
     assert second.request("POST", "/renew", "", cert=crt, key=key).status == 401
     assert first.request("POST", "/renew", "", cert=crt, key=key).status == 401
+
+
+def hold(server, database, sql, end):
+    """A transaction of somebody else that stays open for a while; the thread that runs it."""
+    pause = "DO SLEEP(2)" if server.type == "mysql" else "SELECT pg_sleep(2)"
+    thread = threading.Thread(target=server.sql, args=(f"BEGIN; {sql}; {pause}; {end}", database))
+    thread.start()
+    return thread
+
+
+def open_transactions(server, database):
+    return int(server.rows(
+        "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_rows_modified>0"
+        if server.type == "mysql" else
+        "SELECT COUNT(*) FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND "
+        f"datname='{database}'", database)[0][0])
+
+
+@pytest.mark.parametrize("end,status", [("COMMIT", 401), ("ROLLBACK", 201)])
+def test_a_renewal_waits_for_a_revocation_under_way(server, make_ca, name, end, status):
+    """One of the reference's, say: nobody can see yet whether it will be."""
+    ca = use(make_ca(), server, name).start()
+    crt, key = ca.issue()
+    serial = x509.load_pem_x509_certificate(Path(crt).read_bytes()).serial_number
+    before = keys(server, name, "x509_certs")
+    cast = "" if server.type == "mysql" else "::bytea"
+    thread = hold(server, name,
+                  f"INSERT INTO revoked_x509_certs VALUES('{serial}'{cast}, NULL)", end)
+    try:
+        limit = time.monotonic() + 20 * SLOW
+        while open_transactions(server, name) == 0:
+            assert thread.is_alive() and time.monotonic() < limit
+            time.sleep(0.2)  # MariaDB's answer is as old as that
+        assert ca.request("POST", "/renew", "", cert=crt, key=key).status == status
+    finally:
+        thread.join()
+    assert len(keys(server, name, "x509_certs") - before) == (status == 201)
+    assert (f"certificate {serial} is revoked" in ca.log()) == (status == 401)
+
+
+def test_renewal_and_revocation_at_two_servers(server, twins, name):
+    """Whoever comes first: a renewal that was granted was committed before the revocation."""
+    if server.type == "postgresql":
+        server.sql("ALTER SYSTEM SET track_commit_timestamp=on")
+        server.stop()
+        server.start()
+    first, second = twins().both
+    granted = []
+    for number in range(18):
+        crt, key = first.issue()
+        serial = str(x509.load_pem_x509_certificate(Path(crt).read_bytes()).serial_number)
+        with concurrent.futures.ThreadPoolExecutor(3) as pool:
+            renewals = [pool.submit(ca.request, "POST", "/renew", "", cert=crt, key=key)
+                        for ca in (first, second)]
+            time.sleep(number % 9 / 1000)
+            assert pool.submit(revoke, first, serial).result().status == 200
+            for reply in (r.result() for r in renewals):
+                assert reply.status in (201, 401), reply.body
+                if reply.status == 201:
+                    granted.append((serial_of(reply), serial))
+        assert second.request("POST", "/renew", "", cert=crt, key=key).status == 401
+    stored = keys(server, name, "x509_certs")
+    assert {new for new, _ in granted} <= stored and len(stored) == 18 + len(granted)
+    if server.type == "mysql":
+        return
+    for new, old in granted:
+        [[ordered]] = server.rows(
+            "SELECT pg_xact_commit_timestamp(x.xmin) < pg_xact_commit_timestamp(r.xmin) "
+            f"FROM x509_certs x, revoked_x509_certs r WHERE x.nkey='{new}' AND r.nkey='{old}'",
+            name)
+        assert ordered == "t", (new, old)
 
 
 class Wanderer(Client):
@@ -781,6 +852,7 @@ def test_an_inventory_where_it_is_asked_for(server, make_ca, name):
     assert "sound" in db(ca, "check")
 
     # What the reference adds and takes is found; who renewed what is not forgotten.
+    assert ca.stop() == beside.stop() == 0  # they would add what is missing
     server.sql(f"DELETE FROM newel_certificates WHERE serial='{second}'", name)
     server.sql("UPDATE newel_certificates SET names='dns:wrong'", name)
     server.sql(f"DELETE FROM x509_certs WHERE nkey='{first}'", name)
@@ -792,6 +864,69 @@ def test_an_inventory_where_it_is_asked_for(server, make_ca, name):
     assert set(listed(ca)) == {second, third, renewed} and listed(ca, "--revoked") == []
     assert json.loads(db(ca, "show", renewed, "--format=json"))["renewedFrom"] == third
     assert "0 ended certificates" in db(ca, "prune", "--certificates=1d")
+
+
+def until(condition, seconds=60):
+    end = time.monotonic() + seconds * SLOW
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def test_tables_of_an_inventory_that_come_and_go_while_servers_run(server, twins, make_ca, name):
+    """One of two makes them, the other was there before and knows nothing of it."""
+    pair = twins()
+    first, second = pair.both
+    assert second.stop() == 0
+    config = json.loads(second.config_path.read_text())
+    config["db"]["inventory"] = True
+    second.config_path.write_text(json.dumps(config))
+    load = Load([first], threads=3)
+    try:
+        load.wait_issued(20)
+        second.start()
+        assert "tables of the inventory were created" in second.log()
+        load.wait_issued(20)
+        until(lambda: "there are tables of an inventory now" in first.log())
+        load.wait_issued(20)
+    finally:
+        load.stop()
+    assert load.refused == load.others == []
+    issued = {serial for serial, _ in load.issued}
+    until(lambda: set(listed(second)) == issued)
+    assert set(listed(second, "--provisioner=ops")) == issued
+    assert "sound" in db(second, "check")
+
+    # A server that was killed before it added what it had issued adds it when it starts again.
+    server.sql("DELETE FROM newel_certificates", name)
+    assert first.stop() == 0
+    first.start()
+    until(lambda: set(listed(second)) == issued)
+
+    # Somebody drops them: whoever issues next finds out, the other one a little later.
+    server.sql("DROP TABLE newel_certificate_names; DROP TABLE newel_certificates", name)
+    for ca in (first, first, second):
+        assert ca.sign().status == 201
+    for ca in pair.both:
+        until(lambda ca=ca: "its tables are gone" in ca.log())
+        assert ca.sign().status == 201
+        assert ca.log().count("its tables are gone") == 1
+    assert len(keys(server, name, "x509_certs")) == len(issued) + 5
+
+    # A user who may not write to them issues without.
+    if server.type == "mysql":
+        return  # it shows nobody what he may not use
+    assert second.stop() == 0
+    second.start()
+    until(lambda: first.log().count("there are tables of an inventory now") == 2)
+    other = "u" + uuid.uuid4().hex[:8]
+    server.sql(f"CREATE ROLE {other} LOGIN PASSWORD '{PASSWORD}';"
+               f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {other};"
+               f"REVOKE INSERT ON newel_certificates FROM {other}", name)
+    third = use(make_ca(), server, name, server.source().replace("step:", f"{other}:", 1))
+    third.start()
+    assert "the inventory is not kept" in third.log()
+    assert third.sign().status == 201
 
 
 @pytest.mark.parametrize("place", ["server", "sqlite"])
@@ -844,7 +979,9 @@ def test_an_inventory_of_what_was_there_and_what_is_imported(server, make_ca, na
     assert set(listed(copy)) == serials == set(listed(copy, "--provisioner=ops"))
     assert "sound" in db(copy, "check")
     use(ca, server, name, inventory=True).start()
-    assert listed(ca) == []
+    until(lambda: set(listed(ca, "--provisioner=ops")) == serials)
+    assert "3 certificates were added to the inventory" in ca.log()
+    server.sql("DELETE FROM newel_certificates", name)
     assert "is missing in the inventory" in db(ca, "check", ok=False)
     db(ca, "reindex")
     assert set(listed(ca, "--provisioner=ops")) == serials

@@ -142,6 +142,149 @@ def test_a_disk_without_room(make_ca):
     assert ca.stop() == 0
 
 
+def wait_until_ready(ca, seconds=10):
+    end = time.monotonic() + seconds * SLOW
+    while (reply := ca.request("GET", "/health/ready")).status != 200:
+        assert time.monotonic() < end, reply.body
+        time.sleep(0.2)
+
+
+def test_a_full_disk_is_not_ready_until_there_is_room_for_an_issue(make_ca):
+    """The little that a probe writes fits into the end of the log for long."""
+    need_namespaces()
+    ca = make_ca()
+    ca.configure(lambda c: c.pop("logger"))
+    mounted = Mounted(ca, "size=1m")
+    mounted.start()
+    _, csr = make_csr()
+    fill = f"{mounted.folder}/fill"
+    mounted.inside("dd", "if=/dev/zero", f"of={fill}", "bs=4k", "count=80")
+    given, _, _ = sign_until_it_fails(ca, csr)
+    for _ in range(6):
+        ready = ca.request("GET", "/health/ready")
+        assert ready.status == 503, ready.body
+        assert ca.sign(csr=csr).status in (500, 503)
+        assert ca.request("GET", "/health").status == 200
+        time.sleep(0.4)
+    log = ca.log()
+    assert "works again" not in log and log.count("disk is full") == 1, log
+    mounted.inside("rm", fill)
+    wait_until_ready(ca)  # by itself, though nobody signs
+    assert ca.log().count("works again") == 1
+    assert ca.sign(csr=csr).status == 201
+    copied = mounted.inside("python3", "-c",
+                            "import sqlite3,sys; print(sqlite3.connect(sys.argv[1]).execute("
+                            "'select count(*) from x509_certs').fetchone()[0])", database(ca))
+    assert copied.stdout.strip() == str(len(given) + 1), copied.stderr
+    assert ca.stop() == 0
+
+
+def put_away(path):
+    """The database with its log, as somebody would who restores another one."""
+    for end in ("", "-wal", "-shm"):
+        if os.path.exists(path + end):
+            os.rename(path + end, path + end + ".away")
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_file_that_was_removed_takes_no_certificates(make_ca, replaced):
+    ca = make_ca()
+    ca.configure(lambda c: c.pop("logger"))
+    ca.start()
+    _, csr = make_csr()
+    path = database(ca)
+    given = [serial_of(ca.sign(csr=csr)) for _ in range(3)]
+    assert ca.request("GET", "/health/ready").status == 200
+    put_away(path)
+    if replaced:
+        shutil.copy(path + ".away", path)
+    refused = ca.sign(csr=csr)
+    assert refused.status == 503, refused.body
+    ready = ca.request("GET", "/health/ready")
+    assert ready.status == 503
+    assert revoke(ca, given[0]).status == 503
+    word = "replaced" if replaced else "removed"
+    assert f"{path}: the database file was {word}" in ca.log() and "restart" in ca.log()
+    if replaced:
+        os.remove(path)
+    for end in ("", "-wal", "-shm"):  # the same file again is as good as before
+        os.rename(path + end + ".away", path + end)
+    wait_until_ready(ca)
+    given.append(serial_of(ca.sign(csr=csr)))
+    assert ca.stop() == 0
+    assert recorded(ca) == set(given)
+
+
+def test_the_log_of_a_new_file_is_left_to_it(make_ca):
+    """A service whose file was replaced ends: what the next one wrote beside it stays."""
+    ca = make_ca().start()
+    assert ca.stop() == 0  # everything is in the file then
+    ca.start()
+    path = database(ca)
+    put_away(path)
+    shutil.copy(path + ".away", path)
+    other = sqlite3.connect(path)
+    other.execute("insert into meta values('mine',1)")
+    other.commit()
+    before = os.stat(path + "-wal").st_ino
+    assert ca.stop() == 0
+    assert os.stat(path + "-wal").st_ino == before
+    other.close()
+
+
+def test_a_backup_that_takes_the_place_under_a_service(make_ca):
+    """The log belongs to the old file and goes with it."""
+    ca = make_ca().start()
+    _, csr = make_csr()
+    given = [serial_of(ca.sign(csr=csr)) for _ in range(3)]
+    backup = ca.folder / "backup"
+    ca.run([STEP_CA, "db", "backup", backup, ca.config_path])
+    for _ in range(20):
+        given.append(serial_of(ca.sign(csr=csr)))
+    path = database(ca)
+    os.rename(path, path + ".old")
+    os.rename(backup, path)
+    assert ca.sign(csr=csr).status == 503
+    assert ca.stop() == 0
+    assert not os.path.exists(path + "-wal") and not os.path.exists(path + "-shm")
+    ca.run([STEP_CA, "db", "check", ca.config_path])
+    ca.start()
+    given.append(serial_of(ca.sign(csr=csr)))
+    assert recorded(ca) == {*given[:3], given[-1]}
+    assert ca.stop() == 0
+    os.rename(path + ".old", path)  # nothing was lost with it either
+    assert recorded(ca) == set(given[:-1])
+
+
+def test_files_that_others_could_read_are_for_the_owner(make_ca):
+    ca = make_ca().start()
+    assert ca.sign().status == 201
+    assert ca.stop() == 0
+    path = database(ca)
+    os.chmod(path, 0o644)
+    ca.start()
+    assert ca.sign().status == 201
+    modes = {end: os.stat(path + end).st_mode & 0o777 for end in ("", "-wal", "-shm")}
+    assert set(modes.values()) == {0o600}, modes
+    assert f"{path}: its mode was 0644 and is 0600 now" in ca.log()
+
+
+def test_a_backup_that_fails_leaves_nothing(make_ca):
+    need_namespaces()
+    ca = make_ca().start()
+    for _ in range(3):
+        assert ca.sign().status == 201
+    folder = ca.folder / "small"
+    folder.mkdir()
+    command = namespace.mounting(ca.folder, ("-t tmpfs -o size=64k", "none", str(folder)))
+    done = subprocess.run(
+        [*command, "/bin/sh", "-c",
+         f"{STEP_CA} db backup {folder}/copy {ca.config_path}; echo $?; ls -A {folder}"],
+        env=ca.env, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["2"], done.stdout + done.stderr
+    assert "backup" in done.stderr and "full" in done.stderr
+
+
 def test_a_read_only_place_is_refused_at_the_start(make_ca):
     need_namespaces()
     ca = make_ca()

@@ -180,6 +180,32 @@ static void revoked_certificates_are_refused(void **state)
     work_refused(&w, renew(&w, old, NULL, &c), ERR_UNAUTHORIZED, "revoked");
 }
 
+static void revoke_now(struct cert *c)
+{
+    struct revocation r = {.serial = serial_decimal(A, c->serial), .cert = c};
+    struct work w = work_new();
+
+    work_ok(&w, revoke_x509(&w, &r));
+    work_ok(&w, work_commit(&w));
+}
+
+/* Everything was looked at and signed when the revocation came. */
+static void a_revocation_before_the_commit_is_not_overtaken(void **state)
+{
+    struct private_key *fresh = key_new(KEY_P384, 0);
+
+    (void)state;
+    world_start(true);
+    for (int rekey = 0; rekey < 2; rekey++) {
+        struct cert *old = issued_to(KEY, rekey ? "j2" : "j1", NULL), *c = NULL;
+        struct work w;
+        work_ok(&w, renew(&w, old, rekey ? fresh->public_key : NULL, &c));
+        revoke_now(old);
+        work_refused(&w, work_commit(&w), ERR_UNAUTHORIZED, " is revoked");
+        assert_false(stored(TABLE_X509_CERTS, serial_decimal(A, c->serial)).p != NULL);
+    }
+}
+
 static void claims_decide_about_time(void **state)
 {
     static const struct {
@@ -354,6 +380,25 @@ static void a_renew_token_counts_once(void **state)
     work_ok(&w, work_commit(&w));
 }
 
+static void a_renew_token_is_not_spent_when_a_revocation_comes_first(void **state)
+{
+    struct issued_cert out;
+    struct renewal r;
+    struct work w;
+
+    (void)state;
+    world_start(true);
+    struct cert *old = issued_to(KEY, "j1", NULL);
+    struct slice token = renew_token(old, KEY, renew_claims());
+    w = work_new();
+    work_ok(&w, authorize_renew_token(&w, token, &r) && renew_x509(&w, &r, NULL, &out));
+    struct slice use = w.batch.first->key;
+    revoke_now(old);
+    work_refused(&w, work_commit(&w), ERR_UNAUTHORIZED, " is revoked");
+    assert_false(stored(TABLE_X509_CERTS, out.serial).p != NULL);
+    assert_false(stored(TABLE_USED_OTT, use).p != NULL);
+}
+
 static void an_expired_leaf_renews_by_token_where_allowed(void **state)
 {
     struct work w;
@@ -461,6 +506,7 @@ int main(void)
         RENEW_TEST(the_length_has_room_for_the_backdating),
         RENEW_TEST(limits_and_constraints),
         RENEW_TEST(revoked_certificates_are_refused),
+        RENEW_TEST(a_revocation_before_the_commit_is_not_overtaken),
         RENEW_TEST(claims_decide_about_time),
         RENEW_TEST(the_provisioner_must_be_there),
         RENEW_TEST(an_unreadable_extension_is_no_provisioner),
@@ -468,6 +514,7 @@ int main(void)
         RENEW_TEST(without_the_extension_the_global_claims_count),
         RENEW_TEST(ca_certificates_are_not_renewed),
         RENEW_TEST(a_renew_token_counts_once),
+        RENEW_TEST(a_renew_token_is_not_spent_when_a_revocation_comes_first),
         RENEW_TEST(an_expired_leaf_renews_by_token_where_allowed),
         RENEW_TEST(bad_claims_of_renew_tokens),
         RENEW_TEST(bad_chains_of_renew_tokens),

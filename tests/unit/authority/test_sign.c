@@ -223,6 +223,13 @@ static void no_leaf_outlives_its_issuer(void **state)
     world_intermediate(&leaf);
     world_start(true);
     assert_int_equal(issue()->not_after.sec, NOW_SEC + 3600);
+    for (int64_t later = 3600; later < 10000000000; later *= 10) { /* the last one: year 2343 */
+        struct validity_wish wish = {
+            .not_before = {.set = true, .at = instant_sec(NOW_SEC + later)}};
+        w = work_new();
+        work_refused(&w, sign_for(&w, usual_grant(&w), &wish, &c), ERR_FORBIDDEN,
+                     "end of the issuing chain");
+    }
     test_now = instant_sec(NOW_SEC + 7200);
     w = work_new();
     work_refused(&w, sign_for(&w, usual_grant(&w), &none, &c), ERR_INTERNAL, "chain ended");

@@ -227,6 +227,31 @@ static void a_revoked_certificate_is_not_renewed(void **state)
     work_refused(&w, work_commit(&w), ERR_MALFORMED, "already revoked");
 }
 
+/* Everything was looked at and signed when the revocation came. */
+static void a_revocation_before_the_commit_is_not_overtaken(void **state)
+{
+    struct ssh_key fresh = ssh_key_of(key_new(KEY_ED25519, 0));
+
+    (void)state;
+    ssh_start(true);
+    for (int with_key = 0; with_key < 2; with_key++) {
+        struct ssh_cert c = ssh_cert_new(S.key, SSH_HOST);
+        struct work w = work_new(), other = work_new();
+        struct ssh_issued out;
+        const char *serial = with_key ? "44" : "43";
+        c.serial = with_key ? 44 : 43;
+        c = ssh_signed(&c, S.host);
+        work_ok(&w, with_key ? rekey(&w, &c, &fresh, &out) : renew(&w, &c, &out));
+        struct ssh_revocation r = {slice_text(serial), 1, SLICE("lost"),
+                                   revoker(&other, serial, serial)};
+        work_ok(&other, ssh_revoke(&other, &r));
+        work_ok(&other, work_commit(&other));
+        work_refused(&w, work_commit(&w), ERR_UNAUTHORIZED,
+                     with_key ? "SSH certificate 44 is revoked" : "SSH certificate 43 is revoked");
+        assert_false(stored(TABLE_SSH_CERTS, ssh_serial_text(A, out.cert.serial)).p != NULL);
+    }
+}
+
 static void what_is_known_gives_the_end(void **state)
 {
     struct work w;
@@ -291,6 +316,7 @@ int main(void)
         SSH_WORLD_TEST(very_long_ones_do_not_wrap),
         SSH_WORLD_TEST(old_keys_renew_to_the_new_one),
         SSH_WORLD_TEST(a_revoked_certificate_is_not_renewed),
+        SSH_WORLD_TEST(a_revocation_before_the_commit_is_not_overtaken),
         SSH_WORLD_TEST(what_is_known_gives_the_end),
         SSH_WORLD_TEST(tokens_are_for_one_serial),
         SSH_WORLD_TEST(without_a_database_there_is_no_revocation),

@@ -95,6 +95,24 @@ static void the_usual_certificate_is_what_its_template_says(void **state)
     }
 }
 
+static void hosts_have_a_map_of_extensions_without_any(void **state)
+{
+    static const char TEXT[] = "{{printf \"%T %v\" .Extensions .Extensions}} {{len .Extensions}} "
+                               "{{toJson .Extensions}} {{.Extensions.x}} {{.CriticalOptions.x}}";
+    struct ssh_wish host = {.type = SLICE("host")};
+    struct buf out = buf_new(A, 1024);
+    struct template *t = NULL;
+
+    (void)state;
+    ssh_start(true);
+    struct grant g = {.by = W.s.current->registry->all[0]};
+    struct template_inputs in = {.grant = &g};
+    struct tvalue data = template_data_ssh(A, &in, &host);
+    ok((t = template_parse(A, "test", slice_text(TEXT), NULL, e)));
+    ok(template_run(t, &data, A, NULL, &out, e));
+    assert_slice(buf_slice(&out), "map[string]interface {} map[] 0 null <no value> <no value>");
+}
+
 static void data_that_changes_nothing_evaluates_nothing(void **state)
 {
     static const struct {
@@ -377,6 +395,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SSH_WORLD_TEST(the_usual_certificate_is_what_its_template_says),
+        SSH_WORLD_TEST(hosts_have_a_map_of_extensions_without_any),
         SSH_WORLD_TEST(data_that_changes_nothing_evaluates_nothing),
         SSH_WORLD_TEST(a_template_says_what_the_certificate_holds),
         SSH_WORLD_TEST(serial_nonce_and_times_may_be_the_templates),

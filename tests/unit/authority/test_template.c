@@ -263,6 +263,146 @@ static void policies_see_the_final_names(void **state)
     assert_true(sign_with(KEY, NULL, &c, &why));
 }
 
+/* --- What templates see of certificates ------------------------------------------------------- */
+
+/* The text that a template makes of this certificate as its dot. */
+static const char *of_certificate(const struct cert *c, const char *text)
+{
+    struct tvalue dot = tobject_certificate(c);
+    struct buf out = buf_new(A, 8192);
+    struct template *t = NULL;
+
+    ok((t = template_parse(A, "test", slice_text(text), NULL, e)));
+    ok(template_run(t, &dot, A, NULL, &out, e));
+    return arena_cstr(A, buf_slice(&out));
+}
+
+static const char RICH[] =
+    "{\"subject\":{\"commonName\":\"rich; #1\",\"country\":\"CH\",\"organization\":\"O\","
+    "\"organizationalUnit\":[\"U1\",\"U2\"],\"locality\":\"L\",\"extraNames\":[{\"type\":\"1.2.3."
+    "4\",\"value\":\"x\"}]},\"serialNumber\":\"0xffffffffffffffffff\","
+    "\"dnsNames\":\"a.test\",\"emailAddresses\":\"x@a.test\",\"ipAddresses\":[\"10.0.0.1\",\"::1\"]"
+    ","
+    "\"uris\":\"https://u.test:8443/p?q\",\"keyUsage\":[\"digitalSignature\",\"keyAgreement\"],"
+    "\"extKeyUsage\":[\"serverAuth\",\"ocspSigning\",\"microsoftServerGatedCrypto\"],"
+    "\"unknownExtKeyUsage\":\"1.2.3.4\",\"ocspServer\":[\"http://o/1\",\"http://o/2\"],"
+    "\"issuingCertificateURL\":\"http://i/\",\"crlDistributionPoints\":\"http://c/\","
+    "\"policyIdentifiers\":[\"1.2.3\",\"2.23.140.1.2.1\"],"
+    "\"nameConstraints\":{\"critical\":true,\"permittedDNSDomains\":[\"a.test\"],"
+    "\"excludedIPRanges\":\"10.0.0.0/8\"},"
+    "\"extensions\":[{\"id\":\"1.2.3.5\",\"critical\":true,\"value\":\"BQA=\"}]}";
+
+static void a_certificate_has_the_fields_that_templates_know(void **state)
+{
+    static const struct {
+        const char *text, *seen;
+    } ROWS[] = {
+        {"{{.Subject}}", "CN=rich\\; #1,OU=U1+OU=U2,O=O,L=L,C=CH,1.2.3.4=#130178"},
+        {"{{.Subject.String | len}}", "53"},
+        {"{{.Subject.CommonName}} {{.Subject.OrganizationalUnit}}", "rich; #1 [U1 U2]"},
+        {"{{range .Subject.Names}}{{.Type}}={{.Value}} {{end}}",
+         "2.5.4.6=CH 2.5.4.7=L 2.5.4.10=O 2.5.4.11=U1 2.5.4.11=U2 2.5.4.3=rich; #1 1.2.3.4=x "},
+        {"{{(index .Issuer.Names 0).Type | toJson}}", "[2,5,4,3]"},
+        {"{{.Issuer.CommonName | empty}}{{.Subject.ExtraNames}}", "false[]"},
+        {"{{.SerialNumber}} {{.SerialNumber.Text 16}} {{printf \"%x %d\" .SerialNumber 1}}",
+         "4722366482869645213695 ffffffffffffffffff ffffffffffffffffff 1"},
+        {"{{toJson .SerialNumber}} {{typeOf .SerialNumber}}", "4722366482869645213695 *big.Int"},
+        {"{{.SignatureAlgorithm}} {{toJson .SignatureAlgorithm}}", "ECDSA-SHA256 10"},
+        {"{{.PublicKeyAlgorithm}} {{toJson .PublicKeyAlgorithm}} {{.PublicKeyAlgorithm.String}}",
+         "ECDSA 3 ECDSA"},
+        {"{{.KeyUsage}} {{toJson .KeyUsage}} {{printf \"%d\" .KeyUsage}}", "KeyUsage(17) 17 17"},
+        {"{{.ExtKeyUsage}} {{toJson .ExtKeyUsage}}", "[serverAuth OCSPSigning msSGC] [1,9,10]"},
+        {"{{.UnknownExtKeyUsage}} {{typeOf .UnknownExtKeyUsage}}",
+         "[1.2.3.4] []asn1.ObjectIdentifier"},
+        {"{{.OCSPServer}} {{.IssuingCertificateURL}} {{.CRLDistributionPoints}}",
+         "[http://o/1 http://o/2] [http://i/] [http://c/]"},
+        {"{{.PolicyIdentifiers}} {{toJson .Policies}}",
+         "[1.2.3 2.23.140.1.2.1] [\"1.2.3\",\"2.23.140.1.2.1\"]"},
+        {"{{.PermittedDNSDomainsCritical}} {{.PermittedDNSDomains}} {{.ExcludedIPRanges}} "
+         "{{.ExcludedDNSDomains}}",
+         "true [a.test] [10.0.0.0/8] []"},
+        {"{{.UnhandledCriticalExtensions}} {{.ExtraExtensions}}", "[1.2.3.5] []"},
+        {"{{range .Extensions}}{{if eq .Id.String \"1.2.3.5\"}}{{.Critical}} {{.Value}}{{end}}"
+         "{{end}}",
+         "true [5 0]"},
+        {"{{.BasicConstraintsValid}} {{.IsCA}} {{.MaxPathLen}} {{.MaxPathLenZero}}",
+         "false false 0 false"},
+        {"{{eq (len .RawIssuer) 0}}{{eq (len .RawTBSCertificate) 0}}"
+         "{{eq (len .RawSubjectPublicKeyInfo) 0}}{{eq (len .Signature) 0}}",
+         "falsefalsefalsefalse"},
+        {"{{range .IPAddresses}}{{.}} {{.IsPrivate}} {{.IsLoopback}} {{.To4}};{{end}}",
+         "10.0.0.1 true false 10.0.0.1;::1 false true <no value>;"},
+        {"{{with index .URIs 0}}{{.}} {{.Host}} {{.Hostname}} {{.Port}} {{.Path}} {{.RawQuery}} "
+         "{{.Scheme}} {{.String}}{{end}}",
+         "https://u.test:8443/p?q u.test:8443 u.test 8443 /p q https https://u.test:8443/p?q"},
+        {"{{toJson .URIs}} {{toJson .IPAddresses}} {{join \",\" .URIs}}",
+         "[\"https://u.test:8443/p?q\"] [\"10.0.0.1\",\"::1\"] https://u.test:8443/p?q"},
+    };
+    struct cert *c = signed_by(RICH, NULL, NULL);
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(ROWS); i++) {
+        const char *seen = of_certificate(c, ROWS[i].text);
+        if (strcmp(seen, ROWS[i].seen) != 0)
+            fail_msg("%s: %s", ROWS[i].text, seen);
+    }
+}
+
+static void a_subject_goes_from_one_certificate_into_the_next(void **state)
+{
+    struct cert *c = signed_by(RICH, NULL, NULL);
+    const char *text = of_certificate(c, "{\"subject\":{{toJson .Subject}}}");
+    struct leaf_json read;
+
+    (void)state;
+    ok(leaf_json_read(A, json_of(text), &read, e));
+    assert_slice(read.leaf.subject.common_name, "rich; #1");
+    assert_int_equal(read.leaf.subject.n_unit, 2);
+}
+
+/* What an operator writes there is not what a requester said. */
+static void data_of_the_provisioner_is_never_insecure(void **state)
+{
+    static const char TEXT[] = "{\"subject\":{{ printf \"%v-%v\" .Insecure.User.a .Insecure.X | "
+                               "toJson }}}",
+                      DATA[] = "{\"Insecure\":{\"User\":{\"a\":\"evil\"},\"X\":1}}";
+
+    (void)state;
+    assert_slice(dn_get(&signed_by(TEXT, DATA, NULL)->subject, &OID_CN), "<nil>-<nil>");
+}
+
+static void the_algorithm_of_a_request_is_a_number_with_a_name(void **state)
+{
+    static const char TEXT[] =
+        "{\"subject\":{{ printf \"%v %s %d\" .Insecure.CR.PublicKeyAlgorithm (toJson "
+        ".Insecure.CR.PublicKeyAlgorithm) .Insecure.CR.PublicKeyAlgorithm | toJson }}}";
+
+    (void)state;
+    assert_slice(dn_get(&signed_by(TEXT, NULL, NULL)->subject, &OID_CN), "ECDSA 3 3");
+}
+
+static void a_key_identifier_can_be_left_out(void **state)
+{
+    (void)state;
+    assert_null(signed_by("{\"subject\":\"a\",\"subjectKeyId\":\"\"}", NULL, NULL)->ski.p);
+}
+
+static void policies_see_a_common_name_among_the_extra_ones(void **state)
+{
+    struct cert *c = NULL;
+    struct err why = {0};
+
+    (void)state;
+    json_set_exact(world_authority(), A, "policy",
+                   json_of("{\"x509\":{\"allow\":{\"dns\":[\"foo.test\"]}}}"));
+    use_template("{\"subject\":{\"commonName\":\"foo.test\",\"extraNames\":[{\"type\":\"2.5.4.3\","
+                 "\"value\":\"bar.test\"}]},\"dnsNames\":\"foo.test\"}",
+                 NULL);
+    world_start(true);
+    assert_false(sign_with(KEY, NULL, &c, &why));
+    assert_int_equal(why.kind, ERR_FORBIDDEN);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -277,6 +417,12 @@ int main(void)
         TEMPLATE_TEST(what_a_template_cannot_do_is_refused),
         TEMPLATE_TEST(a_file_is_read_when_it_is_needed),
         TEMPLATE_TEST(policies_see_the_final_names),
+        TEMPLATE_TEST(a_certificate_has_the_fields_that_templates_know),
+        TEMPLATE_TEST(a_subject_goes_from_one_certificate_into_the_next),
+        TEMPLATE_TEST(data_of_the_provisioner_is_never_insecure),
+        TEMPLATE_TEST(the_algorithm_of_a_request_is_a_number_with_a_name),
+        TEMPLATE_TEST(a_key_identifier_can_be_left_out),
+        TEMPLATE_TEST(policies_see_a_common_name_among_the_extra_ones),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -138,6 +138,74 @@ static void remove_counts_one_row_exactly_once(void **state)
     assert_refused(g, &NO_NONCE);
 }
 
+static void a_row_that_must_not_be_there_counts_by_its_key(void **state)
+{
+    static const struct {
+        enum table t;
+        const char *stored; /* NULL: no row */
+    } CASES[] = {
+        {TABLE_REVOKED_X509_CERTS, NULL}, {TABLE_REVOKED_X509_CERTS, ""},
+        {TABLE_REVOKED_X509_CERTS, "{}"}, {TABLE_REVOKED_SSH_CERTS, NULL},
+        {TABLE_REVOKED_SSH_CERTS, ""},    {TABLE_REVOKED_SSH_CERTS, "{}"},
+        {TABLE_X509_CERTS, NULL},         {TABLE_X509_CERTS, "der"},
+        {TABLE_ACME_CERTS, NULL},         {TABLE_ACME_CERTS, ""},
+    };
+    struct ground *g = *state;
+
+    for (size_t i = 0; i < COUNT_OF(CASES); i++) {
+        struct slice key = arena_format(g->a, "k%zu", i), stored = slice_text(CASES[i].stored);
+        if (stored.p)
+            put(g->s, CASES[i].t, key, stored);
+        for (int twice = 0; twice < 2; twice++) {
+            batch_put(&g->b, TABLE_ADMINS, key, SLICE("x"));
+            batch_absent(&g->b, CASES[i].t, key, &REVOKED);
+            if (stored.p)
+                assert_refused(g, &REVOKED);
+            else
+                assert_commit(g->s, &g->b);
+            assert_row(g->s, CASES[i].t, key, stored);
+            assert_row(g->s, TABLE_ADMINS, key, stored.p ? SLICE_NONE : SLICE("x"));
+        }
+        batch_absent(&g->b, CASES[i].t, key, NULL);
+        if (stored.p)
+            assert_refused(g, &STORE_RUN_AGAIN);
+        else
+            assert_commit(g->s, &g->b);
+    }
+}
+
+static void a_revoked_certificate_has_no_successor(void **state)
+{
+    struct ground *g = *state;
+
+    for (int ssh = 0; ssh < 2; ssh++) {
+        enum table revocations = ssh ? TABLE_REVOKED_SSH_CERTS : TABLE_REVOKED_X509_CERTS;
+        enum table certificates = ssh ? TABLE_SSH_CERTS : TABLE_X509_CERTS;
+        struct issued old = ssh ? ssh_certificate("9") : certificate("9");
+        struct issued next = ssh ? ssh_certificate("10") : certificate("10");
+        struct issued last = ssh ? ssh_certificate("11") : certificate("11");
+        issue_one(g->s, &old);
+        batch_issue(&g->b, &next);
+        batch_absent(&g->b, revocations, SLICE("9"), &REVOKED);
+        assert_commit(g->s, &g->b);
+        assert_row(g->s, certificates, SLICE("10"), next.der);
+        revoke_in(g->s, ssh, "9");
+        batch_insert(&g->b, TABLE_USED_OTT, SLICE("t"), SLICE("1"), &USED);
+        batch_issue(&g->b, &last);
+        batch_absent(&g->b, revocations, SLICE("9"), &REVOKED);
+        assert_refused(g, &REVOKED);
+        assert_row(g->s, certificates, SLICE("11"), SLICE_NONE);
+        assert_row(g->s, TABLE_USED_OTT, SLICE("t"), SLICE_NONE);
+        /* Of the other space of serial numbers nothing is known. */
+        batch_absent(&g->b, revocations, SLICE("10"), &REVOKED);
+        assert_commit(g->s, &g->b);
+        batch_remove(&g->b, revocations, SLICE("9"), NULL);
+        assert_commit(g->s, &g->b);
+        batch_absent(&g->b, revocations, SLICE("9"), &REVOKED);
+        assert_commit(g->s, &g->b);
+    }
+}
+
 /* --- Batches ------------------------------------------------------------------------------- */
 
 static void a_refused_batch_writes_nothing(void **state)
@@ -160,7 +228,7 @@ static void a_batch_that_contradicts_itself_is_an_internal_error(void **state)
     struct ground *g = *state;
     struct issued i = certificate("5");
 
-    for (int kind = 0; kind < 4; kind++) {
+    for (int kind = 0; kind < 5; kind++) {
         batch_put(&g->b, TABLE_ADMINS, SLICE("a"), SLICE("x"));
         if (kind == 0)
             batch_remove(&g->b, TABLE_ADMINS, SLICE("a"), NULL);
@@ -174,6 +242,8 @@ static void a_batch_that_contradicts_itself_is_an_internal_error(void **state)
             for (int n = 0; n < 100; n++)
                 batch_put(&g->b, TABLE_NONCES, arena_format(g->a, "n%d", n % 99), SLICE("x"));
         }
+        if (kind == 4)
+            batch_absent(&g->b, TABLE_ADMINS, SLICE("a"), NULL);
         assert_false(store_commit(g->s, &g->b, DEADLINE_NONE, &g->e));
         assert_int_equal(g->e.kind, ERR_INTERNAL);
         assert_row(g->s, TABLE_ADMINS, SLICE("a"), SLICE_NONE);
@@ -507,6 +577,8 @@ int main(void)
         EACH(swap_wants_the_bytes_that_were_read),
         EACH(swap_to_nothing_removes_the_row),
         EACH(remove_counts_one_row_exactly_once),
+        EACH(a_row_that_must_not_be_there_counts_by_its_key),
+        EACH(a_revoked_certificate_has_no_successor),
         EACH(a_refused_batch_writes_nothing),
         EACH(a_batch_that_contradicts_itself_is_an_internal_error),
         EACH(an_empty_batch_commits),

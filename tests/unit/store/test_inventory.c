@@ -326,9 +326,52 @@ static void the_members_of_a_bare_revocation_are_read(void **state)
     assert_true(g->s->ops->inventory(g->s, &(struct inventory_query){0}, check_revocation, &x,
                                      DEADLINE_NONE, &g->e));
     put(g->s, TABLE_REVOKED_X509_CERTS, SLICE("7"), SLICE("unreadable"));
-    x = (struct expected){NOW, 0, ""};
+    /* A server has no time of its own for it; the others keep when they learnt of it. */
+    bool shared = (g->s->caps & STORE_SHARED) != 0;
+    x = (struct expected){shared ? INVENTORY_REVOKED_SOMETIME : NOW, 0, ""};
     assert_true(g->s->ops->inventory(g->s, &(struct inventory_query){0}, check_revocation, &x,
                                      DEADLINE_NONE, &g->e));
+}
+
+static bool put_lineage(const struct inventory_row *row, void *arg)
+{
+    buf_printf(arg, "%.*s from '%.*s' at %d by %.*s/%.*s/%.*s; ", SLICE_ARG(row->serial),
+               SLICE_ARG(row->renewed_from), (int)row->issued_at, SLICE_ARG(row->provisioner_id),
+               SLICE_ARG(row->provisioner_name), SLICE_ARG(row->provisioner_type));
+    return true;
+}
+
+static void what_another_inventory_knows_is_taken_over(void **state)
+{
+    static const struct inventory_row ROWS[] = {
+        {.kind = CERT_X509, .serial = SLICE("1"), .renewed_from = SLICE("4711"), .issued_at = 77},
+        {.kind = CERT_X509, .serial = SLICE("no such certificate"), .issued_at = 1},
+        {.kind = CERT_SSH_USER,
+         .serial = SLICE("3"),
+         .provisioner_id = SLICE("p9"),
+         .provisioner_name = SLICE("others"),
+         .provisioner_type = SLICE("OIDC")},
+    };
+    struct ground *g = *state;
+    struct issued ssh = ssh_certificate("3");
+
+    if (!g->s->ops->annotate)
+        return;
+    fill(g);
+    issue_one(g->s, &ssh);
+    for (int twice = 0; twice < 2; twice++) {
+        struct buf x509 = buf_new(g->a, 4096), other = buf_new(g->a, 4096);
+        assert_true(g->s->ops->annotate(g->s, ROWS, COUNT_OF(ROWS), &g->e));
+        struct inventory_query q = {.serial = SLICE("1")};
+        assert_true(g->s->ops->inventory(g->s, &q, put_lineage, &x509, DEADLINE_NONE, &g->e));
+        assert_slice(buf_slice(&x509), SLICE("1 from '4711' at 77 by p1/admin/JWK; "));
+        q = (struct inventory_query){.serial = SLICE("3")};
+        assert_true(g->s->ops->inventory(g->s, &q, put_lineage, &other, DEADLINE_NONE, &g->e));
+        const char *all = arena_cstr(g->a, buf_slice(&other));
+        assert_non_null(strstr(all, "3 from '' at 30 by p2/acme/JWK; "));
+        assert_true(strstr(all, "by p9/others/OIDC; ") && !strstr(all, " at 0 "));
+    }
+    assert_inventory(g, &(struct inventory_query){.issued_since = 77}, "1 3 ");
 }
 
 int main(void)
@@ -342,6 +385,7 @@ int main(void)
         EACH(a_removed_certificate_leaves_the_index_of_names),
         EACH(a_revocation_that_comes_as_a_record_is_shown),
         EACH(the_members_of_a_bare_revocation_are_read),
+        EACH(what_another_inventory_knows_is_taken_over),
     };
 
     server_inventory = true;

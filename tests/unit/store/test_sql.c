@@ -244,6 +244,65 @@ static void crosswise_batches_all_end_well(void **state)
     assert_int_equal(wins, ROUNDS * THREADS);
 }
 
+/* Half of them say that a row is absent which the other half writes. */
+static void *exclude(void *arg)
+{
+    struct worker *w = arg;
+    struct arena *a = arena_new(&HEAP_USUAL);
+
+    for (int i = 0; i < ROUNDS; i++) {
+        struct store_batch b = {.arena = a};
+        struct err e = {0};
+        const char *mine = w->number / 2 % 2 ? "a" : "b", *other = w->number / 2 % 2 ? "b" : "a";
+        pthread_barrier_wait(w->start);
+        batch_insert(&b, TABLE_ACME_ORDERS, arena_format(a, "%d-%s", i, mine), SLICE("1"),
+                     &REVOKED);
+        batch_absent(&b, TABLE_ACME_ORDERS, arena_format(a, "%d-%s", i, other), &REVOKED);
+        count(store_commit(w->p->s[w->number % 2], &b, DEADLINE_NONE, &e), &e, REVOKED.kind);
+    }
+    arena_free(a);
+    return NULL;
+}
+
+static void one_of_those_that_exclude_each_other_commits(void **state)
+{
+    struct pair_of_stores *p = *state;
+
+    run_workers(p, exclude);
+    assert_int_equal(wins, ROUNDS);
+    assert_int_equal(losses, ROUNDS * (THREADS - 1));
+    assert_int_equal(rows_of(p->s[0], TABLE_ACME_ORDERS), ROUNDS);
+}
+
+/* Renewals of one certificate: they wait for each other, and none is refused or given up. */
+static void *renew(void *arg)
+{
+    struct worker *w = arg;
+    struct arena *a = arena_new(&HEAP_USUAL);
+
+    for (int i = 0; i < ROUNDS; i++) {
+        struct store_batch b = {.arena = a};
+        struct err e = {0};
+        struct issued c = certificate(arena_printf(a, "%d%03u", i + 1, w->number));
+        pthread_barrier_wait(w->start);
+        batch_issue(&b, &c);
+        batch_absent(&b, TABLE_REVOKED_X509_CERTS, SLICE("7"), &REVOKED);
+        count(store_commit(w->p->s[w->number % 2], &b, DEADLINE_NONE, &e), &e, ERR_NONE);
+    }
+    arena_free(a);
+    return NULL;
+}
+
+static void renewals_of_one_certificate_all_end_well(void **state)
+{
+    struct pair_of_stores *p = *state;
+
+    run_workers(p, renew);
+    assert_int_equal(wins, ROUNDS * THREADS);
+    assert_int_equal(rows_of(p->s[1], TABLE_X509_CERTS), ROUNDS * THREADS);
+    assert_int_equal(rows_of(p->s[1], TABLE_REVOKED_X509_CERTS), 0);
+}
+
 /* --- Limits ---------------------------------------------------------------------------------- */
 
 static void long_keys_are_refused_and_never_found(void **state)
@@ -417,6 +476,8 @@ int main(void)
         EACH_PAIR(a_nonce_is_spent_once_on_two_servers),
         EACH_PAIR(no_swap_is_lost_on_two_servers),
         EACH_PAIR(crosswise_batches_all_end_well),
+        EACH_PAIR(one_of_those_that_exclude_each_other_commits),
+        EACH_PAIR(renewals_of_one_certificate_all_end_well),
         EACH_PAIR(long_keys_are_refused_and_never_found),
         EACH_PAIR(a_value_is_kept_whole_or_refused),
         EACH_PAIR(rows_of_unknown_tables_are_kept),

@@ -360,6 +360,96 @@ static void questions_use_the_indexes(void **state)
     }
 }
 
+/* --- Reading alone ------------------------------------------------------------------------- */
+
+static struct store *read_alone(struct place *p)
+{
+    struct store *s = store_sqlite_open_read(p->path, &STILL, &p->e);
+
+    if (!s)
+        fail_msg("%s", p->e.text);
+    return s;
+}
+
+static bool count_row(const struct inventory_row *row UNUSED, void *arg)
+{
+    ++*(int *)arg;
+    return true;
+}
+
+static void who_reads_alone_leaves_no_trace_and_writes_nothing(void **state)
+{
+    static const struct inventory_query NAMED[] = {
+        {.san = SLICE("host.example")},
+        {.san = SLICE("ip:10.0.0.1")},
+        {.subject = SLICE("HOST.example")},
+        {0},
+    };
+    struct place *p = *state;
+    struct store *s = open_store(p);
+    struct issued c = certificate("12");
+    struct store_batch b = {.arena = p->a};
+
+    issue_one(s, &c); /* whose names are in no index yet */
+    store_close(s);
+    s = read_alone(p);
+    for (size_t i = 0; i < COUNT_OF(NAMED); i++) {
+        int rows = 0;
+        assert_true(s->ops->inventory(s, &NAMED[i], count_row, &rows, DEADLINE_NONE, &p->e));
+        assert_int_equal(rows, 1);
+    }
+    assert_row(s, TABLE_X509_CERTS, SLICE("12"), SLICE("\x30\x03\x02\x01\x00"));
+    batch_put(&b, TABLE_ADMINS, SLICE("a"), SLICE("x"));
+    assert_false(store_commit(s, &b, DEADLINE_NONE, &p->e));
+    assert_int_equal(mode_of(p->path, "-wal"), 0);
+    assert_int_equal(mode_of(p->path, "-shm"), 0);
+    store_close(s);
+    assert_shell(p, "SELECT value FROM meta WHERE name='names_indexed'", "0");
+}
+
+static void an_answer_from_a_file_that_changed_meanwhile_is_not_given(void **state)
+{
+    struct place *p = *state;
+    struct slice value;
+
+    store_close(open_store(p));
+    struct store *s = read_alone(p);
+    assert_row(s, TABLE_ADMINS, SLICE("a"), SLICE_NONE);
+    usleep(50000); /* the clock of the file system */
+    struct store *server = open_store(p);
+    put(server, TABLE_ADMINS, SLICE("a"), SLICE("x"));
+    store_close(server);
+    assert_false(store_get(s, TABLE_ADMINS, SLICE("b"), p->a, &value, DEADLINE_NONE, &p->e));
+    assert_non_null(strstr(p->e.text, "began to write"));
+    store_close(s);
+}
+
+static void who_reads_alone_beside_a_service_sees_what_it_writes(void **state)
+{
+    struct place *p = *state;
+    struct store *server = open_store(p);
+
+    put(server, TABLE_ADMINS, SLICE("a"), SLICE("x"));
+    struct store *s = read_alone(p);
+    assert_row(s, TABLE_ADMINS, SLICE("a"), SLICE("x"));
+    put(server, TABLE_ADMINS, SLICE("a"), SLICE("y"));
+    assert_row(s, TABLE_ADMINS, SLICE("a"), SLICE("y"));
+    store_close(s);
+    store_close(server);
+}
+
+static void reading_alone_makes_no_database(void **state)
+{
+    struct place *p = *state;
+
+    assert_null(store_sqlite_open_read(p->path, &STILL, &p->e));
+    assert_int_equal(p->e.kind, ERR_NOT_FOUND);
+    close(open(p->path, O_CREAT | O_WRONLY, 0600));
+    assert_null(store_sqlite_open_read(p->path, &STILL, &p->e));
+    assert_non_null(strstr(p->e.text, "no database"));
+    assert_int_equal(mode_of(p->path, "-wal"), 0);
+}
+
 int main(void)
 {
 #define PLACED(test) cmocka_unit_test_setup_teardown(test, begin_place, end_place)
@@ -379,6 +469,10 @@ int main(void)
         PLACED(a_second_process_may_use_the_file),
         PLACED(the_tables_of_the_reference_are_views),
         PLACED(questions_use_the_indexes),
+        PLACED(who_reads_alone_leaves_no_trace_and_writes_nothing),
+        PLACED(an_answer_from_a_file_that_changed_meanwhile_is_not_given),
+        PLACED(who_reads_alone_beside_a_service_sees_what_it_writes),
+        PLACED(reading_alone_makes_no_database),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

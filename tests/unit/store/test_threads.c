@@ -1,5 +1,6 @@
 /*
- * Many threads at one store, on each engine: a token is used once, no issue is lost.
+ * Many threads at one store, on each engine: a token is used once, no issue is lost, and of two
+ * batches that exclude each other one is refused.
  */
 #include "store_testing.h"
 
@@ -49,6 +50,57 @@ static void of_two_threads_exactly_one_uses_a_token(void **state)
     assert_int_equal(wins, ROUNDS);
     assert_int_equal(losses, ROUNDS);
     assert_int_equal(strange, 0);
+}
+
+struct excluding {
+    struct store *s;
+    bool second;
+};
+
+/* Each writes the row that the other one says is absent. */
+static void *exclude(void *arg)
+{
+    const struct excluding *who = arg;
+    struct arena *a = arena_new(&HEAP_USUAL);
+    struct arena_mark mark = arena_mark(a);
+
+    for (int i = 0; i < ROUNDS; i++) {
+        atomic_fetch_add(&round_now, 1);
+        while (atomic_load(&round_now) < 2 * (i + 1))
+            sched_yield();
+        struct store_batch b = {.arena = a};
+        struct err e = {0};
+        struct slice key = arena_format(a, "%d", i);
+        if (who->second) {
+            batch_absent(&b, TABLE_X509_CERTS, key, &REVOKED);
+            batch_put(&b, TABLE_REVOKED_X509_CERTS, key, REVOCATION);
+        } else {
+            batch_put(&b, TABLE_X509_CERTS, key, SLICE("der"));
+            batch_absent(&b, TABLE_REVOKED_X509_CERTS, key, &REVOKED);
+        }
+        bool won = store_commit(who->s, &b, DEADLINE_NONE, &e);
+        atomic_fetch_add(won ? &wins : e.kind == REVOKED.kind ? &losses : &strange, 1);
+        arena_rewind(a, mark);
+    }
+    arena_free(a);
+    return NULL;
+}
+
+static void of_two_that_exclude_each_other_exactly_one_commits(void **state)
+{
+    struct ground *g = *state;
+    struct excluding who[2] = {{g->s, false}, {g->s, true}};
+    pthread_t threads[2];
+
+    wins = losses = strange = 0;
+    round_now = 0;
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, exclude, &who[i]), 0);
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(strange, 0);
+    assert_int_equal(wins, ROUNDS);
+    assert_int_equal(losses, ROUNDS);
 }
 
 struct issuer {
@@ -148,6 +200,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         EACH(of_two_threads_exactly_one_uses_a_token),
+        EACH(of_two_that_exclude_each_other_exactly_one_commits),
         EACH(sixteen_threads_lose_no_issue),
         EACH(a_queue_of_swaps_is_judged_one_after_the_other),
     };
