@@ -41,6 +41,7 @@ struct inspection {
     size_t n;
     struct shape *shapes;
     struct slice list; /* the names, for IN(...) */
+    bool any_case;     /* of the names of tables */
 };
 
 static struct slice name_list(const struct inspection *i)
@@ -56,18 +57,16 @@ static struct slice name_list(const struct inspection *i)
     return buf_slice(&b);
 }
 
-/* A server may keep its names in lower case. */
+/* A server may keep its names in lower case; on another one NONCES is not nonces. */
 static struct shape *shape_of(const struct inspection *i, const char *name)
 {
-    struct shape *found = NULL;
+    int (*compare)(const char *, const char *) = i->any_case ? strcasecmp : strcmp;
 
     for (size_t k = 0; name && k < i->n; k++) {
-        if (strcmp(i->names[k], name) == 0)
+        if (compare(i->names[k], name) == 0)
             return &i->shapes[k];
-        if (strcasecmp(i->names[k], name) == 0)
-            found = &i->shapes[k];
     }
-    return found;
+    return NULL;
 }
 
 static const char *kept(const struct inspection *i, const char *text)
@@ -82,13 +81,12 @@ static unsigned long number(const char *text)
     return text && slice_to_u64(slice_text(text), &n) && n < ULONG_MAX ? (unsigned long)n : 0;
 }
 
-/* On a server that tells upper from lower case, NONCES is not nonces. */
 static void see_table(struct inspection *i, MYSQL_ROW row)
 {
+    i->any_case = number(row[4]) != 0;
     struct shape *s = shape_of(i, row[0]);
-    bool exact = s && strcmp(i->names[s - i->shapes], row[0]) == 0;
 
-    if (!s || (!exact && number(row[4]) == 0))
+    if (!s)
         return;
     *s = (struct shape){.there = true,
                         .kind = kept(i, row[1]),
