@@ -4,9 +4,10 @@
 #include <stdlib.h>
 
 #include "base/duration.h"
-#include "base/encode.h"
+#include "crypto/random.h"
 
 #define REQUEST_ID_MAX 128
+#define UUID_TEXT      36
 
 static bool env_true(const char *name)
 {
@@ -44,11 +45,18 @@ static struct slice uuid4(struct arena *a, struct rng *rng)
 {
     uint8_t b[16];
 
-    rng->fill(rng, b, sizeof(b));
+    random_few(rng, b, sizeof(b));
     b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
     b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
-    struct slice h = hex_text(a, slice_of(b, sizeof(b)));
-    return arena_format(a, "%.8s-%.4s-%.4s-%.4s-%.12s", h.p, h.p + 8, h.p + 12, h.p + 16, h.p + 20);
+    static const char HEX[] = "0123456789abcdef";
+    uint8_t *text = arena_alloc(a, UUID_TEXT + 1), *to = text;
+    for (size_t i = 0; i < sizeof(b); i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            *to++ = '-';
+        *to++ = (uint8_t)HEX[b[i] >> 4];
+        *to++ = (uint8_t)HEX[b[i] & 15];
+    }
+    return slice_of(text, UUID_TEXT);
 }
 
 void request_id_settle(struct request *r)
@@ -89,7 +97,19 @@ static struct slice remote_address(struct request *r, bool real_ip)
         if (ip_read(claimed, &ip))
             return claimed;
     }
-    return r->x->in.peer ? ip_text(r->x->arena, &r->x->in.peer->address) : SLICE("");
+    const struct peer *peer = r->x->in.peer;
+    if (!peer)
+        return SLICE("");
+    return peer->text.p ? peer->text : ip_text(r->x->arena, &peer->address);
+}
+
+/* RFC 3339, whole seconds: as JSON has it, without the quotes. */
+static struct slice stamp(struct arena *a, struct instant t)
+{
+    struct buf b = buf_new(a, 64);
+
+    json_put_time(&b, t);
+    return slice_sub(buf_slice(&b), 1, b.n - 2);
 }
 
 static struct slice or_empty(struct slice s)
@@ -115,7 +135,7 @@ void access_log_write(struct request *r, const struct access_log_options *o)
     log_put_text(&f, "remote-address", remote_address(r, o->real_ip));
     log_put_text(&f, "name", SLICE("ca"));
     log_put_text(&f, "user-id", SLICE(""));
-    log_put_text(&f, "time", rfc3339(x->arena, x->started));
+    log_put_text(&f, "time", stamp(x->arena, x->started));
     log_put_int(&f, "duration-ns", ns);
     log_put_text(&f, "duration", duration_text(x->arena, ns));
     log_put_text(&f, "method", x->in.method_text);

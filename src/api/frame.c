@@ -52,6 +52,8 @@ static void tell_error(struct ticket *t)
     struct request *r = &t->request;
     const struct voice *voice = r->route && r->route->voice ? r->route->voice : &VOICE_API;
 
+    if (!t->prepared && voice->greet)
+        voice->greet(r);
     voice->error(r, &r->work.err);
 }
 
@@ -335,11 +337,24 @@ static void dispatch(void *arg, struct http_exchange *x)
 static void limits(void *arg, const struct http_request *head, struct http_limits *out)
 {
     struct frame *f = arg;
-    struct arena *a = arena_new(&HEAP_USUAL);
-    struct match m = route_match(a, f->tables, f->insecure, head->method_text, head->path);
+    struct match m = route_match(NULL, f->tables, f->insecure, head->method_text, head->path);
 
     out->body_max = m.route && m.route->body_max ? m.route->body_max : BODY_IGNORED;
-    arena_free(a);
+}
+
+/* False: no such route, or it speaks as the API does. */
+static bool refuse_by_voice(struct frame *f, struct request *r, int status)
+{
+    struct match m = route_match(NULL, f->tables, f->insecure, r->x->in.method_text, r->x->in.path);
+
+    if (!m.route || !m.route->voice || !m.route->voice->greet)
+        return false;
+    r->route = m.route;
+    r->refused = status;
+    memcpy(r->args, m.args, sizeof(r->args));
+    m.route->voice->greet(r);
+    m.route->voice->error(r, &r->work.err);
+    return true;
 }
 
 static void refuse(void *arg, struct http_exchange *x, int status, const char *error)
@@ -351,7 +366,8 @@ static void refuse(void *arg, struct http_exchange *x, int status, const char *e
     request_id_settle(&r);
     err_set(&r.work.err, err_kind_of_status(status), "%s", error);
     r.work.err.tell = true; /* it is about the request's form, whatever the class */
-    respond_error(&r, status, &r.work.err);
+    if (!refuse_by_voice(f, &r, status))
+        respond_error(&r, status, &r.work.err);
     access_log_write(&r, &f->log);
     authority_drop(r.work.authority);
 }

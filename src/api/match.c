@@ -1,34 +1,28 @@
-/* Route tables are short, so they are walked; patterns are compared segment by segment, where the
- * first letter leaves any doubt. */
+/* Route tables are short, so they are walked: most patterns differ from a path within a few
+ * letters. */
 #include "api/match.h"
 
-/* Most patterns differ from most paths in the letter behind the first '/'. */
-static bool may_match(const char *pattern, struct slice path)
-{
-    return path.n < 2 || pattern[0] != '/' || pattern[1] == '{' || (uint8_t)pattern[1] == path.p[1];
-}
-
+/* "{name}" stands for one segment that is not empty. */
 static bool match_path(const char *pattern, struct slice path, struct slice args[4])
 {
-    struct slice want, have = path, w, h;
-    size_t n = 0;
+    size_t at = 0, n = 0;
 
-    if (!may_match(pattern, path))
-        return false;
-    want = slice_text(pattern);
-    for (;;) {
-        bool more_want = slice_split(&want, '/', &w);
-        bool more_have = slice_split(&have, '/', &h);
-        if (!more_want || !more_have)
-            return more_want == more_have;
-        if (w.n > 1 && w.p[0] == '{') {
-            if (h.n == 0 || n >= 4)
+    for (const char *p = pattern; *p;) {
+        if (*p != '{') {
+            if (at == path.n || path.p[at] != (uint8_t)*p)
                 return false;
-            args[n++] = h;
-        } else if (!slice_eq(w, h)) {
-            return false;
+            at++;
+            p++;
+            continue;
         }
+        size_t end = at + slice_find(slice_from(path, at), '/');
+        if (end == at || n >= 4)
+            return false;
+        args[n++] = slice_sub(path, at, end - at);
+        at = end;
+        p = strchr(p, '}') + 1;
     }
+    return at == path.n;
 }
 
 static bool matches(const struct route *r, struct slice path, struct slice args[4])
@@ -72,7 +66,8 @@ struct match route_match(struct arena *a, const struct route *const *tables, boo
                 m.route = r;
                 return m;
             }
-            allow_method(&allow, r->method);
+            if (a)
+                allow_method(&allow, r->method);
         }
     }
     if (allow.n > 0)

@@ -19,6 +19,9 @@ enum route_flags {
 /* How a group of routes speaks errors: the API's envelope, later ACME problems, … */
 struct voice {
     void (*error)(struct request *r, const struct err *e);
+    /* Before error, when the request is refused before authorize: what every answer carries.  On a
+     * loop, so it asks nobody.  May be NULL. */
+    void (*greet)(struct request *r);
 };
 extern const struct voice VOICE_API;
 
@@ -49,6 +52,7 @@ struct request {
     struct latch *wait;
     struct deadline wait_until;
     bool waited;
+    int refused;  /* before it was a request of the route: the status of that; else 0 */
     bool counted; /* the outcome is counted under metric and metric_provisioner */
     int metric;   /* enum metric */
     struct slice metric_provisioner;

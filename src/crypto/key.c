@@ -260,6 +260,7 @@ bool key_from_spki(struct arena *a, struct slice spki, const struct key **key, s
     if (!evp_of_point(k, e))
         return false;
     key_keep(a, k->evp);
+    k->spare = key_spare_new(a, k->type);
     digest_of(DIGEST_SHA1, k->point, sha1);
     memcpy(k->ski, sha1, sizeof(k->ski));
     *key = k;

@@ -34,10 +34,12 @@ struct key {
     struct slice point; /* content of the subjectPublicKey BIT STRING */
     uint8_t ski[20];    /* SHA-1 of point: RFC 5280 4.2.1.2 method 1 */
     struct evp_pkey_st *evp;
+    struct key_spare *spare; /* what the next use need not make anew; may be NULL */
 };
 struct private_key {
     const struct key *public_key;
     struct evp_pkey_st *evp;
+    struct key_spare *spare;
 };
 
 static inline bool key_is_ec(const struct key *k)
@@ -73,6 +75,9 @@ bool sig_alg_fits(const struct key *k, struct sig_alg alg);
  * not verify" when it does not; the caller classifies. */
 bool key_verify(const struct key *k, struct sig_alg alg, struct slice message, struct slice sig,
                 struct err *e) CHECKED;
+/* The same for an ECDSA signature of fixed length. */
+bool key_verify_fixed(const struct key *k, struct sig_alg alg, struct slice message,
+                      struct slice fixed, struct err *e) CHECKED;
 bool private_key_sign(const struct private_key *k, struct sig_alg alg, struct slice message,
                       struct buf *sig, struct err *e) CHECKED;
 

@@ -41,6 +41,9 @@ struct slice number_trim(struct slice s);
 bool number_pad(struct arena *a, struct slice s, size_t n, struct slice *out) CHECKED;
 /* EVP_PKEY_free at the arena's end. */
 void key_keep(struct arena *a, EVP_PKEY *evp);
+/* For a key of an elliptic curve, whose contexts hold nothing of one use: the last one is kept for
+ * the next use, on whatever thread.  NULL for other types. */
+struct key_spare *key_spare_new(struct arena *a, enum key_type t);
 /* The pair for an EVP_PKEY that has private parts; takes evp over, also on failure. */
 bool private_key_of_evp(struct arena *a, enum key_type t, EVP_PKEY *evp, struct private_key **key,
                         struct err *e) CHECKED;

@@ -78,6 +78,7 @@ bool private_key_of_evp(struct arena *a, enum key_type t, EVP_PKEY *evp, struct 
 
     k->evp = evp;
     key_keep(a, evp);
+    k->spare = key_spare_new(a, t);
     if (!public_numbers(a, t, evp, &numbers, e) ||
         !key_from_numbers(a, t, &numbers, &k->public_key, e))
         return err_wrap(e, "private key");

@@ -1,17 +1,63 @@
 /*
  * Signatures.  Everything but Ed25519 is signed and verified over the finished digest: hashing with
  * our own per-thread contexts and EVP_PKEY_sign costs less than EVP_DigestSign, which fetches the
- * digest again.  A context is made for each call, since keys are shared between threads.
+ * digest again.  Keys are shared between threads, a context is one call's; that of the last call
+ * with a key is kept for the next one.
  */
 #include "crypto/key.h"
 
 #include <openssl/rsa.h>
+#include <stdatomic.h>
 
 #include "crypto/key_internal.h"
 
 #define ED25519_SIGNATURE 64u
 /* SEQUENCE of two INTEGERs, each with a leading zero: P-521. */
 #define ECDSA_DER_MAX (3 + 2 * (2 + EC_FIELD_MAX + 1))
+
+/* --- Contexts ----------------------------------------------------------------------------- */
+
+struct key_spare {
+    _Atomic(EVP_PKEY_CTX *) ctx;
+};
+
+static void spare_free(void *p)
+{
+    EVP_PKEY_CTX_free(atomic_load(&((struct key_spare *)p)->ctx));
+}
+
+struct key_spare *key_spare_new(struct arena *a, enum key_type t)
+{
+    if (!key_info(t)->ossl_group)
+        return NULL;
+    struct key_spare *s = arena_alloc(a, sizeof(*s));
+    atomic_init(&s->ctx, NULL);
+    arena_defer(a, spare_free, s);
+    return s;
+}
+
+static EVP_PKEY_CTX *ctx_take(struct key_spare *s, EVP_PKEY *evp, int (*init)(EVP_PKEY_CTX *))
+{
+    EVP_PKEY_CTX *ctx = s ? atomic_exchange(&s->ctx, NULL) : NULL;
+
+    if (ctx)
+        return ctx;
+    ctx = EVP_PKEY_CTX_new_from_pkey(NULL, evp, NULL);
+    if (ctx && init(ctx) > 0)
+        return ctx;
+    EVP_PKEY_CTX_free(ctx);
+    return NULL;
+}
+
+/* One that failed is not used again. */
+static void ctx_give(struct key_spare *s, EVP_PKEY_CTX *ctx, bool good)
+{
+    if (s && ctx && good)
+        ctx = atomic_exchange(&s->ctx, ctx);
+    EVP_PKEY_CTX_free(ctx);
+}
+
+/* --- Verifying and signing ---------------------------------------------------------------- */
 
 static bool padding_set(EVP_PKEY_CTX *ctx, struct sig_alg alg)
 {
@@ -47,12 +93,12 @@ static bool hashed_verify(const struct key *k, struct sig_alg alg, struct slice 
                           struct slice sig)
 {
     uint8_t digest[DIGEST_MAX];
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, k->evp, NULL);
+    EVP_PKEY_CTX *ctx = ctx_take(k->spare, k->evp, EVP_PKEY_verify_init);
 
     digest_of(alg.digest, message, digest);
-    bool good = ctx && sig.n && EVP_PKEY_verify_init(ctx) > 0 && padding_set(ctx, alg) &&
+    bool good = ctx && sig.n && padding_set(ctx, alg) &&
                 EVP_PKEY_verify(ctx, sig.p, sig.n, digest, digest_size(alg.digest)) == 1;
-    EVP_PKEY_CTX_free(ctx);
+    ctx_give(k->spare, ctx, good);
     return good;
 }
 
@@ -91,11 +137,10 @@ bool private_key_sign_digest(const struct private_key *k, struct sig_alg alg, st
 {
     uint8_t out[SIGNATURE_BYTES_MAX];
     size_t n = sizeof(out);
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, k->evp, NULL);
-    bool good = ctx && EVP_PKEY_sign_init(ctx) > 0 && padding_set(ctx, alg) &&
-                EVP_PKEY_sign(ctx, out, &n, digest.p, digest.n) > 0;
+    EVP_PKEY_CTX *ctx = ctx_take(k->spare, k->evp, EVP_PKEY_sign_init);
+    bool good = ctx && padding_set(ctx, alg) && EVP_PKEY_sign(ctx, out, &n, digest.p, digest.n) > 0;
 
-    EVP_PKEY_CTX_free(ctx);
+    ctx_give(k->spare, ctx, good);
     if (!good)
         return ossl_fail(e, ERR_INTERNAL, "signing");
     buf_put(sig, slice_of(out, n));
@@ -146,11 +191,40 @@ bool sig_ecdsa_to_fixed(struct arena *a, const struct key *k, struct slice der, 
     return true;
 }
 
-bool sig_ecdsa_from_fixed(struct arena *a, const struct key *k, struct slice fixed,
-                          struct slice *der, struct err *e)
+/* INTEGER; returns its end. */
+static uint8_t *put_number(uint8_t *to, struct slice n)
 {
-    size_t field = key_field_size(k->type), at;
-    struct buf b = buf_new(a, ECDSA_DER_MAX);
+    n = number_trim(n);
+    bool zero = n.n == 0 || n.p[0] & 0x80;
+    *to++ = DER_INTEGER;
+    *to++ = (uint8_t)(n.n + zero);
+    if (zero)
+        *to++ = 0;
+    if (n.n)
+        memcpy(to, n.p, n.n);
+    return to + n.n;
+}
+
+/* SEQUENCE of the two halves, each of at most EC_FIELD_MAX bytes. */
+static struct slice der_of_fixed(uint8_t out[ECDSA_DER_MAX], struct slice fixed)
+{
+    uint8_t *content = out + 3, *end;
+
+    end = put_number(content, slice_sub(fixed, 0, fixed.n / 2));
+    end = put_number(end, slice_from(fixed, fixed.n / 2));
+    size_t n = (size_t)(end - content);
+    bool is_long = n > 0x7f;
+    uint8_t *at = is_long ? out : out + 1;
+    at[0] = DER_SEQUENCE;
+    at[1] = is_long ? 0x81 : (uint8_t)n;
+    if (is_long)
+        at[2] = (uint8_t)n;
+    return slice_of(at, (size_t)(end - at));
+}
+
+static bool fixed_fits(const struct key *k, struct slice fixed, struct err *e)
+{
+    size_t field = key_field_size(k->type);
 
     if (!key_is_ec(k))
         return err_set(e, ERR_INTERNAL, "ECDSA signature: the key is %s",
@@ -158,12 +232,26 @@ bool sig_ecdsa_from_fixed(struct arena *a, const struct key *k, struct slice fix
     if (fixed.n != 2 * field)
         return err_set(e, ERR_MALFORMED, "ECDSA signature: RFC 7518 3.4: %zu bytes, not %zu",
                        fixed.n, 2 * field);
-    der_open(&b, DER_SEQUENCE, &at);
-    der_uint(&b, slice_sub(fixed, 0, field));
-    der_uint(&b, slice_from(fixed, field));
-    der_close(&b, at);
-    *der = buf_slice(&b);
     return true;
+}
+
+bool sig_ecdsa_from_fixed(struct arena *a, const struct key *k, struct slice fixed,
+                          struct slice *der, struct err *e)
+{
+    uint8_t out[ECDSA_DER_MAX];
+
+    if (!fixed_fits(k, fixed, e))
+        return false;
+    *der = arena_copy(a, der_of_fixed(out, fixed));
+    return true;
+}
+
+bool key_verify_fixed(const struct key *k, struct sig_alg alg, struct slice message,
+                      struct slice fixed, struct err *e)
+{
+    uint8_t out[ECDSA_DER_MAX];
+
+    return fixed_fits(k, fixed, e) && key_verify(k, alg, message, der_of_fixed(out, fixed), e);
 }
 
 /* --- Encryption with keys ----------------------------------------------------------------- */

@@ -34,6 +34,13 @@ static bool can_sign(const struct key *k, struct err *e)
     return k->type != KEY_X25519 || err_set(e, ERR_MALFORMED, "a key of type X25519 cannot sign");
 }
 
+/* P-224 has no place in certificates and tokens, so its usual digest is theirs; people expect the
+ * one of its size. */
+static struct sig_alg alg_of(const struct key *k)
+{
+    return k->type == KEY_P224 ? (struct sig_alg){SIG_ECDSA, DIGEST_SHA224} : sig_alg_usual(k);
+}
+
 bool tool_sign(const struct private_key *k, enum digest d, bool pss, struct slice message,
                struct buf *sig, struct err *e)
 {
@@ -43,7 +50,7 @@ bool tool_sign(const struct private_key *k, enum digest d, bool pss, struct slic
     if (!can_sign(k->public_key, e))
         return false;
     if (k->public_key->type != KEY_RSA)
-        return private_key_sign(k, sig_alg_usual(k->public_key), message, sig, e);
+        return private_key_sign(k, alg_of(k->public_key), message, sig, e);
     digest_of(d, message, hash);
     CLEANUP(context_gone) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, k->evp, NULL);
     if (!ctx || EVP_PKEY_sign_init(ctx) <= 0 || !padding_set(ctx, d, pss, RSA_PSS_SALTLEN_MAX) ||
@@ -61,7 +68,7 @@ bool tool_verify(const struct key *k, enum digest d, bool pss, struct slice mess
     if (!can_sign(k, e))
         return false;
     if (k->type != KEY_RSA)
-        return key_verify(k, sig_alg_usual(k), message, sig, e) ||
+        return key_verify(k, alg_of(k), message, sig, e) ||
                err_classify(e, ERR_UNAUTHORIZED);
     digest_of(d, message, hash);
     CLEANUP(context_gone) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, k->evp, NULL);

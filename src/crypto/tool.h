@@ -6,7 +6,7 @@
 
 #include "crypto/key.h"
 
-/* ECDSA hashes with the usual digest of the curve and Ed25519 signs the message itself: d and pss
+/* ECDSA hashes with the digest of the curve's size and Ed25519 signs the message itself: d and pss
  * then do not count.  RSA takes d, MD5 included, with PKCS#1 v1.5, or PSS with the longest salt
  * that fits (what many tools write without being asked). */
 bool tool_sign(const struct private_key *k, enum digest d, bool pss, struct slice message,

@@ -188,15 +188,12 @@ static bool wrong_alg(const struct jws *jws, const char *with, struct err *e)
 static bool verify_ecdsa(const struct jws *jws, const struct key *key, struct err *e)
 {
     size_t expected = 2 * key_field_size(key->type);
-    struct slice der;
 
     if (jws->signature.n != expected)
         return err_set(e, ERR_UNAUTHORIZED,
                        "JWS: RFC 7518 3.4: expected a signature of %zu bytes, found %zu", expected,
                        jws->signature.n);
-    CLEANUP(arena_cleanup) struct arena *a = arena_new(&HEAP_USUAL);
-    return sig_ecdsa_from_fixed(a, key, jws->signature, &der, e) &&
-           key_verify(key, ALGS[jws->alg].sig, jws->signing_input, der, e);
+    return key_verify_fixed(key, ALGS[jws->alg].sig, jws->signing_input, jws->signature, e);
 }
 
 bool jws_verify(const struct jws *jws, const struct key *key, struct err *e)

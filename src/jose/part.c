@@ -5,6 +5,7 @@
 #include "jose/part.h"
 
 #include "base/encode.h"
+#include "json/utf8.h"
 
 /* --- White space ----------------------------------------------------------------------------- */
 
@@ -40,23 +41,37 @@ static size_t space_at(const uint8_t *p, size_t n)
     return unicode_space(p, n);
 }
 
+/* How many bytes at the start are no white space. */
+static size_t run_without_space(struct slice s)
+{
+    size_t n = 0;
+
+    while (n < s.n) {
+        uint64_t v = s.n - n >= 8 ? eight_bytes(s.p + n) : 0;
+        if (!(any_beyond_ascii(v) | any_below(v, ' ' + 1)))
+            n += 8;
+        else if (space_at(s.p + n, s.n - n))
+            break;
+        else
+            n++;
+    }
+    return n;
+}
+
 struct slice jose_strip(struct arena *a, struct slice text)
 {
-    size_t first = 0;
+    size_t run = run_without_space(text), n = 0;
 
-    while (first < text.n && !space_at(text.p + first, text.n - first))
-        first++;
-    if (first == text.n)
+    if (run == text.n)
         return text;
-
     uint8_t *out = arena_alloc(a, text.n);
-    memcpy(out, text.p, first);
-    size_t n = first;
-    for (size_t i = first; i < text.n;) {
-        size_t space = space_at(text.p + i, text.n - i);
-        if (!space)
-            out[n++] = text.p[i++];
-        i += space;
+    for (struct slice rest = text; rest.n > 0; run = run_without_space(rest)) {
+        if (run)
+            memcpy(out + n, rest.p, run);
+        n += run;
+        rest = slice_from(rest, run);
+        if (rest.n > 0)
+            rest = slice_from(rest, space_at(rest.p, rest.n));
     }
     return slice_of(out, n);
 }

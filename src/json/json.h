@@ -99,6 +99,8 @@ void json_print(struct buf *b, const struct json *v, const char *indent);
 void json_put_text(struct buf *b, struct slice text);
 /* The same without escaping '<', '>' and '&' (JOSE, human output). */
 void json_put_text_plain(struct buf *b, struct slice text);
+/* A member's name with what stands around it: ,"name": */
+void json_put_name(struct buf *b, bool comma, const char *name);
 void json_put_int(struct buf *b, int64_t v);
 void json_put_uint(struct buf *b, uint64_t v);
 void json_put_double(struct buf *b, double v);       /* shortest that reads back: 1.2, 1, 1e+21 */
@@ -127,6 +129,7 @@ void json_open(struct json_writer *w, const char *name);      /* { */
 void json_open_list(struct json_writer *w, const char *name); /* [ */
 void json_close(struct json_writer *w);                       /* the innermost */
 void json_member_text(struct json_writer *w, const char *name, struct slice text);
+void json_member_time(struct json_writer *w, const char *name, struct instant t); /* whole s */
 void json_member_int(struct json_writer *w, const char *name, int64_t v);
 void json_member_uint(struct json_writer *w, const char *name, uint64_t v);
 void json_member_bool(struct json_writer *w, const char *name, bool v);

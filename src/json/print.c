@@ -47,10 +47,19 @@ static bool is_separator(uint32_t rune)
     return rune == 0x2028 || rune == 0x2029;
 }
 
-/* A byte that every form prints as it is: what a run of is copied at once. */
-static bool is_plain(uint8_t c)
+/* Bytes that every form prints as they are: what a run of is copied at once. */
+static const bool PLAIN[256] = {
+    [' ' ... '!'] = true, ['#' ... '%'] = true, ['\'' ... ';'] = true,
+    ['='] = true,         ['?' ... '['] = true, [']' ... 0x7f] = true,
+};
+
+static size_t plain_run(struct slice text, size_t at)
 {
-    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\' && !is_html(c);
+    size_t to = at;
+
+    while (to < text.n && PLAIN[text.p[to]])
+        to++;
+    return to - at;
 }
 
 static void put_rune(struct buf *b, struct slice sequence, uint32_t rune, bool html)
@@ -66,17 +75,34 @@ static void put_rune(struct buf *b, struct slice sequence, uint32_t rune, bool h
         buf_put(b, sequence);
 }
 
+/* The whole of a text with nothing to escape. */
+static void put_plain(struct buf *b, struct slice text)
+{
+    uint8_t *room = buf_room(b, text.n + 2);
+
+    if (!room)
+        return;
+    room[0] = '"';
+    if (text.n)
+        memcpy(room + 1, text.p, text.n);
+    room[text.n + 1] = '"';
+    buf_used(b, text.n + 2);
+}
+
 static void put_text(struct buf *b, struct slice text, bool html)
 {
+    size_t at = plain_run(text, 0);
+    if (at == text.n) {
+        put_plain(b, text);
+        return;
+    }
     buf_byte(b, '"');
-    size_t at = 0;
+    buf_put(b, slice_sub(text, 0, at));
     while (at < text.n) {
-        size_t run = at;
-        while (run < text.n && is_plain(text.p[run]))
-            run++;
-        if (run > at) {
-            buf_put(b, slice_of(text.p + at, run - at));
-            at = run;
+        size_t run = plain_run(text, at);
+        if (run) {
+            buf_put(b, slice_of(text.p + at, run));
+            at += run;
             continue;
         }
         uint32_t rune;
@@ -85,6 +111,30 @@ static void put_text(struct buf *b, struct slice text, bool html)
         at += n;
     }
     buf_byte(b, '"');
+}
+
+void json_put_name(struct buf *b, bool comma, const char *name)
+{
+    struct slice text = slice_text(name);
+    size_t n = text.n + 3 + comma;
+
+    if (plain_run(text, 0) != text.n) {
+        if (comma)
+            buf_byte(b, ',');
+        put_text(b, text, true);
+        buf_byte(b, ':');
+        return;
+    }
+    uint8_t *room = buf_room(b, n);
+    if (!room)
+        return;
+    if (comma)
+        *room++ = ',';
+    *room++ = '"';
+    memcpy(room, name, text.n);
+    room[text.n] = '"';
+    room[text.n + 1] = ':';
+    buf_used(b, n);
 }
 
 void json_put_text(struct buf *b, struct slice text)
@@ -168,23 +218,52 @@ void json_put_double(struct buf *b, double v)
 #define SECOND_MIN INT64_C(-62135596800) /* 0001-01-01 */
 #define SECOND_MAX INT64_C(253402300799) /* 9999-12-31 */
 
+/* n digits. */
+static uint8_t *put_digits(uint8_t *to, unsigned value, int n)
+{
+    for (int i = n; i > 0; i--, value /= 10)
+        to[i - 1] = (uint8_t)('0' + value % 10);
+    return to + n;
+}
+
+static uint8_t *put_date(uint8_t *to, const struct civil *c)
+{
+    const struct {
+        int value, digits;
+        uint8_t after;
+    } parts[] = {{c->year, 4, '-'}, {c->month, 2, '-'},  {c->day, 2, 'T'},
+                 {c->hour, 2, ':'}, {c->minute, 2, ':'}, {c->second, 2, 0}};
+
+    for (size_t i = 0; i < COUNT_OF(parts); i++) {
+        to = put_digits(to, (unsigned)parts[i].value, parts[i].digits);
+        if (parts[i].after)
+            *to++ = parts[i].after;
+    }
+    return to;
+}
+
 static void put_time(struct buf *b, struct instant t, bool fraction)
 {
+    uint8_t text[40], *to = text;
+
     if (t.sec < SECOND_MIN)
         t = (struct instant){SECOND_MIN, 0};
     if (t.sec > SECOND_MAX)
         t = (struct instant){SECOND_MAX, 0};
     struct civil c = instant_civil(t);
-    buf_printf(b, "\"%04d-%02d-%02dT%02d:%02d:%02d", c.year, c.month, c.day, c.hour, c.minute,
-               c.second);
+    *to++ = '"';
+    to = put_date(to, &c);
     if (fraction && t.nsec > 0 && t.nsec < NS_PER_SEC) {
         unsigned value = t.nsec;
         int width = 9;
         for (; value % 10 == 0; value /= 10)
             width--;
-        buf_printf(b, ".%0*u", width, value);
+        *to++ = '.';
+        to = put_digits(to, value, width);
     }
-    buf_text(b, "Z\"");
+    *to++ = 'Z';
+    *to++ = '"';
+    buf_put(b, slice_of(text, (size_t)(to - text)));
 }
 
 void json_put_time(struct buf *b, struct instant t)

@@ -15,6 +15,7 @@
 
 #define DEPTH_MAX  1000 /* whatever the rules say: nesting uses the stack */
 #define NAME_SHOWN 40   /* longest name that an error quotes */
+#define FEW        8    /* members that are compared without sorting them */
 
 const struct json_rules JSON_API = {.depth = 64, .values = 50000};
 /* RFC 7515 section 5.2 requires UTF-8, section 4 unique names. */
@@ -54,7 +55,13 @@ static struct place place_of(struct reader *r, size_t at)
     struct place p = r->place;
     if (at < p.at)
         p = (struct place){r->begin, 1, 1};
-    for (; p.at < at; p.at++) {
+    while (p.at < at) {
+        uint64_t v = at - p.at >= 8 ? eight_bytes(r->in.p + p.at) : EACH_BYTE('\n');
+        if (!any_beyond_ascii(v) && !any_equal(v, '\n')) {
+            p.at += 8;
+            p.column += 8;
+            continue;
+        }
         uint8_t c = r->in.p[p.at];
         if (c == '\n') {
             p.line++;
@@ -62,6 +69,7 @@ static struct place place_of(struct reader *r, size_t at)
         } else if ((c & 0xc0) != 0x80) {
             p.column++;
         }
+        p.at++;
     }
     r->place = p;
     return p;
@@ -228,6 +236,17 @@ static bool check_escape(struct reader *r)
     return true;
 }
 
+/* Over what stands for itself in a text, as far as that is quick. */
+static void skip_plain(struct reader *r)
+{
+    while (r->in.n - r->at >= 8) {
+        uint64_t v = eight_bytes(r->in.p + r->at);
+        if (any_beyond_ascii(v) | any_below(v, 0x20) | any_equal(v, '"') | any_equal(v, '\\'))
+            return;
+        r->at += 8;
+    }
+}
+
 /* Moves past the closing quote.  *plain: the bytes between are the text itself; *grow: how many
  * bytes more than the input the decoded text may need. */
 static bool scan_text(struct reader *r, bool *plain, size_t *grow)
@@ -235,6 +254,7 @@ static bool scan_text(struct reader *r, bool *plain, size_t *grow)
     size_t start = r->at++;
     *plain = true;
     *grow = 0;
+    skip_plain(r);
     for (;;) {
         if (at_end(r))
             return fail(r, start, "expected '\"' before end of input (a text begins here)");
@@ -249,6 +269,11 @@ static bool scan_text(struct reader *r, bool *plain, size_t *grow)
             *plain = false;
             if (!check_escape(r))
                 return false;
+            skip_plain(r);
+            continue;
+        }
+        if (c < 0x80) {
+            r->at++;
             continue;
         }
         uint32_t rune;
@@ -436,9 +461,21 @@ static int member_order(const void *x, const void *y)
     return a->column < b->column ? -1 : a->column > b->column;
 }
 
+/* Few members are compared with each other: nearly always that is all. */
+static bool all_differ(const struct json *object)
+{
+    if (object->n > FEW)
+        return false;
+    for (const struct json *m = object->first; m; m = m->next)
+        for (const struct json *other = m->next; other; other = other->next)
+            if (slice_eq(m->name, other->name))
+                return false;
+    return true;
+}
+
 static bool check_duplicates(struct reader *r, const struct json *object)
 {
-    if (object->n < 2)
+    if (all_differ(object))
         return true;
     const struct json **sorted = arena_array(r->a, object->n, sizeof(const struct json *));
     size_t n = 0;

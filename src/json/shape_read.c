@@ -409,11 +409,14 @@ static void forget(const struct field *f, void *at)
     }
 }
 
-static const struct field *field_find(const struct shape *shape, struct slice name)
+/* hint: where it probably is, since records stand in the order of their table. */
+static const struct field *field_find(const struct shape *shape, struct slice name, size_t hint)
 {
-    for (size_t i = 0; i < shape->n; i++)
-        if (slice_is(name, shape->fields[i].name))
-            return &shape->fields[i];
+    for (size_t i = 0; i < shape->n; i++) {
+        const struct field *f = &shape->fields[(hint + i) % shape->n];
+        if (slice_is(name, f->name))
+            return f;
+    }
     for (size_t i = 0; i < shape->n; i++)
         if (slice_is_case(name, shape->fields[i].name))
             return &shape->fields[i];
@@ -434,8 +437,10 @@ static bool read_unknown(struct reading *r, const struct path *path, const struc
 static bool read_record(struct reading *r, const struct path *path, const struct shape *shape,
                         const struct json *v, void *record)
 {
+    size_t next = 0;
     for (const struct json *member = v->first; member; member = member->next) {
-        const struct field *f = field_find(shape, member->name);
+        const struct field *f = field_find(shape, member->name, next);
+        next = f ? (size_t)(f - shape->fields) + 1 : next;
         struct path here = {path, f ? slice_text(f->name) : member->name, 0};
         if (!f) {
             if (!read_unknown(r, &here, shape, member))

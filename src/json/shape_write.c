@@ -244,11 +244,8 @@ static void put_record(struct buf *b, const struct shape *shape, const void *rec
         const void *at = at_field(f, record);
         if (!is_written(f, at))
             continue;
-        if (comma)
-            buf_byte(b, ',');
+        json_put_name(b, comma, f->name);
         comma = true;
-        json_put_text(b, slice_text(f->name));
-        buf_byte(b, ':');
         WRITERS[f->kind](b, f, at);
     }
     buf_byte(b, '}');

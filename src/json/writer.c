@@ -12,13 +12,13 @@ struct json_writer json_writer(struct buf *b)
 
 static void begin(struct json_writer *w, const char *name)
 {
-    if (w->comma)
-        buf_byte(w->b, ',');
+    bool comma = w->comma;
+
     w->comma = true;
-    if (!name)
-        return;
-    json_put_text(w->b, slice_text(name));
-    buf_byte(w->b, ':');
+    if (name)
+        json_put_name(w->b, comma, name);
+    else if (comma)
+        buf_byte(w->b, ',');
 }
 
 static void open(struct json_writer *w, const char *name, uint8_t opener, uint8_t closer)
@@ -57,6 +57,12 @@ void json_member_text(struct json_writer *w, const char *name, struct slice text
 {
     begin(w, name);
     json_put_text(w->b, text);
+}
+
+void json_member_time(struct json_writer *w, const char *name, struct instant t)
+{
+    begin(w, name);
+    json_put_time(w->b, t);
 }
 
 void json_member_int(struct json_writer *w, const char *name, int64_t v)

@@ -351,6 +351,7 @@ static bool one_hop(struct client *c, const struct http_call *call, const struct
     struct curl_slist *headers = NULL, *names = NULL;
     long status = 0;
 
+    reply->peer = SLICE_NONE;
     if (!look_up(a, c, call, o, &names, d, e)) {
         curl_slist_free_all(names);
         return false;
@@ -379,6 +380,7 @@ static bool one_hop(struct client *c, const struct http_call *call, const struct
     curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &status);
     reply->status = (int)status;
     reply->body = buf_slice(&t.body);
+    reply->peer = transfer_peer(&t);
     if (ok && !(call->fresh && ++h->uses == FRESH_USES))
         handle_give(c, h);
     else

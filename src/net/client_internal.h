@@ -24,6 +24,8 @@ struct transfer {
     struct http_reply *reply;
     struct buf body;
     size_t head_bytes;
+    struct slice tried; /* addresses: "::1, 127.0.0.1" */
+    unsigned n_tried;
     bool connected; /* the request is on its way */
     bool too_large;
     struct err local; /* of a callback of ours; kind ERR_NONE: none */
@@ -33,6 +35,8 @@ struct transfer {
 void curl_begin(void); /* curl_global_init, once */
 /* Options that every transfer has: timeouts, TLS, trust, protocols. */
 void transfer_set(struct transfer *t);
+/* The address that the connection stands to, else those that were tried. */
+struct slice transfer_peer(struct transfer *t);
 /* --- Names ---------------------------------------------------------------------------------- */
 
 /* NO_PROXY: names ("example.org" with what is below it, ".example.org" only what is below),

@@ -10,11 +10,13 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "base/pool.h"
 
 #define CONNECT_MS 10000L
+#define TRIED_MAX  4u /* addresses in a message */
 
 static void global_init(void)
 {
@@ -59,6 +61,30 @@ static int before_request(void *arg, char *peer UNUSED, char *local UNUSED, int 
     return CURL_PREREQFUNC_OK;
 }
 
+/* Each address that curl tries, a proxy's as well. */
+static curl_socket_t open_socket(void *arg, curlsocktype purpose UNUSED, struct curl_sockaddr *to)
+{
+    struct transfer *t = arg;
+    struct ip ip = ip_of_sockaddr(&to->addr);
+
+    if (ip.n && ++t->n_tried <= TRIED_MAX)
+        t->tried = arena_format(t->arena, "%.*s%s%.*s", SLICE_ARG(t->tried), t->tried.n ? ", " : "",
+                                SLICE_ARG(ip_text(t->arena, &ip)));
+    else if (t->n_tried == TRIED_MAX + 1)
+        t->tried = arena_format(t->arena, "%.*s, ...", SLICE_ARG(t->tried));
+    return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+}
+
+struct slice transfer_peer(struct transfer *t)
+{
+    char *address = NULL;
+
+    if (t->connected && curl_easy_getinfo(t->curl, CURLINFO_PRIMARY_IP, &address) == CURLE_OK &&
+        address && *address)
+        return arena_copy(t->arena, slice_text(address));
+    return t->tried;
+}
+
 /* Once a second or more often: somebody may have cancelled. */
 static int watch(void *arg, curl_off_t dn UNUSED, curl_off_t d UNUSED, curl_off_t un UNUSED,
                  curl_off_t u UNUSED)
@@ -88,6 +114,8 @@ void transfer_set(struct transfer *t)
     curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, watch);
     curl_easy_setopt(c, CURLOPT_XFERINFODATA, t);
+    curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    curl_easy_setopt(c, CURLOPT_OPENSOCKETDATA, t);
     curl_easy_setopt(c, CURLOPT_PREREQFUNCTION, before_request);
     curl_easy_setopt(c, CURLOPT_PREREQDATA, t);
     curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
@@ -104,8 +132,18 @@ void transfer_set(struct transfer *t)
 
 /* --- Errors ---------------------------------------------------------------------------------- */
 
-static bool connecting(struct err *e, enum err_kind kind, const struct transfer *t,
-                       const char *cause)
+/* What a name led to. */
+static const char *addresses(struct transfer *t)
+{
+    struct slice peer = transfer_peer(t);
+    struct ip literal;
+
+    if (!peer.n || ip_read(slice_text(t->host), &literal))
+        return "";
+    return arena_printf(t->arena, " (%.*s)", SLICE_ARG(peer));
+}
+
+static bool connecting(struct err *e, enum err_kind kind, struct transfer *t, const char *cause)
 {
     char text[CURL_ERROR_SIZE];
 
@@ -113,10 +151,11 @@ static bool connecting(struct err *e, enum err_kind kind, const struct transfer 
     if (!isupper((unsigned char)text[0]) || !isupper((unsigned char)text[1])) /* not "SSL …" */
         text[0] = (char)tolower((unsigned char)text[0]);
     const char *open = strchr(t->host, ':') ? "[" : "", *close = *open ? "]" : "";
-    return err_set(e, kind, "connecting to %s%s%s:%s: %s", open, t->host, close, t->port, text);
+    return err_set(e, kind, "connecting to %s%s%s:%s%s: %s", open, t->host, close, t->port,
+                   addresses(t), text);
 }
 
-static bool verification_failed(struct err *e, const struct transfer *t)
+static bool verification_failed(struct err *e, struct transfer *t)
 {
     long verdict = 0;
     char text[2 * CURL_ERROR_SIZE];
@@ -133,12 +172,17 @@ static bool verification_failed(struct err *e, const struct transfer *t)
     return connecting(e, ERR_UNAVAILABLE, t, text);
 }
 
-static bool timed_out(struct err *e, const struct transfer *t)
+static bool timed_out(struct err *e, struct transfer *t)
 {
     return connecting(e, ERR_TIMEOUT, t, t->connected ? "no complete answer in time" : "timed out");
 }
 
-static bool explain(struct err *e, const struct transfer *t, CURLcode code)
+static bool bad_url(struct err *e)
+{
+    return err_set(e, ERR_MALFORMED, "URL: expected http:// or https:// and a host");
+}
+
+static bool explain(struct err *e, struct transfer *t, CURLcode code)
 {
     const char *text = t->text[0] ? t->text : curl_easy_strerror(code);
     long error = 0;
@@ -158,9 +202,14 @@ static bool explain(struct err *e, const struct transfer *t, CURLcode code)
         return connecting(e, ERR_UNAVAILABLE, t, error ? strerror((int)error) : text);
     case CURLE_GOT_NOTHING:
         return connecting(e, ERR_UNAVAILABLE, t, "the connection ended without an answer");
-    case CURLE_URL_MALFORMAT:
+    case CURLE_OUT_OF_MEMORY: /* is what curl says of a header line beyond its limit */
+        return connecting(e, ERR_UNAVAILABLE, t,
+                          t->connected ? "a header of the answer is too large" : text);
     case CURLE_UNSUPPORTED_PROTOCOL:
-        return err_set(e, ERR_MALFORMED, "URL: expected http:// or https:// and a host");
+        return t->connected ? connecting(e, ERR_UNAVAILABLE, t, "the answer is not HTTP")
+                            : bad_url(e);
+    case CURLE_URL_MALFORMAT:
+        return bad_url(e);
     default:
         return connecting(e, ERR_UNAVAILABLE, t, text);
     }

@@ -46,9 +46,12 @@ struct http_reply {
     int status;
     struct http_fields fields;
     struct slice body;
+    /* Of the last hop: the address that answered, else those that were tried ("::1, 127.0.0.1");
+     * filled by a call that fails as well.  May be empty. */
+    struct slice peer;
 };
-/* An error status is a reply, not an error.  Errors: ERR_UNAVAILABLE "connecting to HOST:PORT:
- * connection refused", "… certificate: unable to get local issuer", "… name mismatch";
+/* An error status is a reply, not an error.  Errors: ERR_UNAVAILABLE "connecting to HOST:PORT
+ * (ADDRESS): connection refused", "… certificate: unable to get local issuer", "… name mismatch";
  * ERR_TIMEOUT; ERR_TOO_LARGE. */
 struct http_client {
     bool (*call)(struct http_client *, const struct http_call *, struct arena *,

@@ -16,6 +16,8 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/uri.h"
@@ -49,6 +51,9 @@ struct question {
     const char *server;
     int status; /* c-ares' */
     bool answered;
+    bool heard;       /* some answer has come */
+    unsigned refusal; /* RCODE of the last answer that was none; 0: there was no such */
+    struct ip from;   /* whose it was */
     struct arena *arena;
     struct ip_list *addresses;
     struct text_list *texts;
@@ -60,6 +65,72 @@ static void library_init(void)
 }
 
 /* --- Channels --------------------------------------------------------------------------------- */
+
+#define HEADER_SIZE 12 /* RFC 1035 4.1.1 */
+
+struct ip ip_of_sockaddr(const struct sockaddr *sa)
+{
+    struct ip ip = {.n = 0};
+
+    if (sa->sa_family == AF_INET) {
+        ip.n = 4;
+        memcpy(ip.bytes, &((const struct sockaddr_in *)(const void *)sa)->sin_addr, 4);
+    }
+    if (sa->sa_family == AF_INET6) {
+        ip.n = 16;
+        memcpy(ip.bytes, &((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr, 16);
+    }
+    return ip;
+}
+
+/* A server that answers "I cannot" is passed over by c-ares, as if it were silent: who said so, and
+ * what, is kept here for the message. */
+static ares_ssize_t receive(ares_socket_t s, void *data, size_t n, int flags, struct sockaddr *from,
+                            ares_socklen_t *n_from, void *arg)
+{
+    ssize_t got = recvfrom(s, data, n, flags, from, n_from);
+    const uint8_t *header = data;
+    struct question *q = arg;
+
+    if (!q || got < HEADER_SIZE)
+        return got;
+    q->heard = true;
+    if (!from) /* a part of what comes by TCP */
+        return got;
+    unsigned code = header[3] & 15u;
+    if (code == ns_r_servfail || code == ns_r_notimpl || code == ns_r_refused) {
+        q->refusal = code;
+        q->from = ip_of_sockaddr(from);
+    }
+    return got;
+}
+
+static ares_socket_t open_socket(int family, int type, int protocol, void *arg UNUSED)
+{
+    return socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+}
+
+static int close_socket(ares_socket_t s, void *arg UNUSED)
+{
+    return close(s);
+}
+
+static int connect_socket(ares_socket_t s, const struct sockaddr *to, ares_socklen_t n,
+                          void *arg UNUSED)
+{
+    return connect(s, to, n);
+}
+
+static ares_ssize_t send_parts(ares_socket_t s, const struct iovec *parts, int n, void *arg UNUSED)
+{
+    struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)parts, .msg_iovlen = (size_t)n};
+
+    return sendmsg(s, &message, MSG_NOSIGNAL);
+}
+
+/* All or none: c-ares 1.18 calls each without a look. */
+static const struct ares_socket_functions SOCKETS = {open_socket, close_socket, connect_socket,
+                                                     receive, send_parts};
 
 static bool use_server(ares_channel channel, const struct cares_resolver *r)
 {
@@ -92,6 +163,7 @@ static bool kept_take(struct cares_resolver *r, struct question *q)
 
 static bool kept_give(struct cares_resolver *r, struct question *q)
 {
+    ares_set_socket_functions(q->channel, &SOCKETS, NULL);
     pthread_mutex_lock(&r->lock);
     bool room = r->n_kept < KEPT_MAX;
     if (room)
@@ -103,8 +175,10 @@ static bool kept_give(struct cares_resolver *r, struct question *q)
 static bool channel_open(struct cares_resolver *r, struct question *q, struct err *e)
 {
     q->resolver = r;
-    if (kept_take(r, q))
+    if (kept_take(r, q)) {
+        ares_set_socket_functions(q->channel, &SOCKETS, q);
         return true;
+    }
     q->made = CLOCK_SYSTEM.mono_ns(&CLOCK_SYSTEM);
     int status = ares_init(&q->channel);
 
@@ -113,6 +187,7 @@ static bool channel_open(struct cares_resolver *r, struct question *q, struct er
         return err_set(e, ERR_UNAVAILABLE, "%s: the name service cannot be set up: %s", q->name,
                        ares_strerror(status));
     }
+    ares_set_socket_functions(q->channel, &SOCKETS, q);
     if (r->server && !use_server(q->channel, r))
         return err_set(e, ERR_UNAVAILABLE, "%s: name server %s cannot be used", q->name, r->server);
     return true;
@@ -178,20 +253,10 @@ static bool wait_for_answer(struct question *q, struct deadline d, struct err *e
 
 static void add_address(struct question *q, const struct sockaddr *sa)
 {
-    struct ip *ip = &q->addresses->v[q->addresses->n];
+    struct ip ip = ip_of_sockaddr(sa);
 
-    if (q->addresses->n == RECORDS_MAX)
-        return;
-    if (sa->sa_family == AF_INET) {
-        ip->n = 4;
-        memcpy(ip->bytes, &((const struct sockaddr_in *)(const void *)sa)->sin_addr, 4);
-        q->addresses->n++;
-    }
-    if (sa->sa_family == AF_INET6) {
-        ip->n = 16;
-        memcpy(ip->bytes, &((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr, 16);
-        q->addresses->n++;
-    }
+    if (ip.n && q->addresses->n < RECORDS_MAX)
+        q->addresses->v[q->addresses->n++] = ip;
 }
 
 static void take_addresses(void *arg, int status, int timeouts UNUSED, struct ares_addrinfo *found)
@@ -239,6 +304,24 @@ static void take_texts(void *arg, int status, int timeouts UNUSED, unsigned char
     ares_free_data(strings);
 }
 
+static bool cannot(const struct question *q, struct err *e)
+{
+    static const char *const CODES[] = {
+        [ns_r_servfail] = "SERVFAIL", [ns_r_notimpl] = "NOTIMP", [ns_r_refused] = "REFUSED"};
+    const char *from =
+        q->resolver->server || !q->from.n
+            ? ""
+            : arena_printf(q->arena, " %.*s", SLICE_ARG(ip_text(q->arena, &q->from)));
+
+    return err_set(e, ERR_UNAVAILABLE, "%s: %s%s answered %s", q->name, q->server, from,
+                   CODES[q->refusal]);
+}
+
+static bool unreadable(const struct question *q, struct err *e)
+{
+    return err_set(e, ERR_UNAVAILABLE, "%s: the answer of %s cannot be read", q->name, q->server);
+}
+
 static bool verdict(const struct question *q, const char *records, size_t n, struct err *e)
 {
     if (q->status == ARES_SUCCESS && n)
@@ -250,7 +333,20 @@ static bool verdict(const struct question *q, const char *records, size_t n, str
     case ARES_ENODATA:
         return err_set(e, ERR_NOT_FOUND, "%s: has no %s", q->name, records);
     case ARES_EBADNAME:
-        return err_set(e, ERR_NOT_FOUND, "%s: is no DNS name", q->name);
+        if (!q->heard)
+            return err_set(e, ERR_NOT_FOUND, "%s: is no DNS name", q->name);
+        return unreadable(q, e); /* for the sake of a name in it */
+    case ARES_ETIMEOUT:
+        return err_set(e, ERR_UNAVAILABLE, "%s: %s did not answer in time", q->name, q->server);
+    case ARES_EFORMERR:
+        return err_set(e, ERR_UNAVAILABLE, "%s: %s answered FORMERR", q->name, q->server);
+    case ARES_EBADRESP:
+        return unreadable(q, e);
+    case ARES_ECONNREFUSED: /* and whatever else c-ares calls so */
+    case ARES_ESERVFAIL:
+        return q->refusal
+                   ? cannot(q, e)
+                   : err_set(e, ERR_UNAVAILABLE, "%s: %s cannot be reached", q->name, q->server);
     default:
         return err_set(e, ERR_UNAVAILABLE, "%s: %s did not answer: %s", q->name, q->server,
                        ares_strerror(q->status));

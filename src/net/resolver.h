@@ -18,7 +18,7 @@ struct text_list {
 };
 struct resolver {
     /* A and AAAA (also /etc/hosts).  ERR_NOT_FOUND "NAME: no such name", ERR_UNAVAILABLE
-     * "NAME: SERVER did not answer: …", ERR_TIMEOUT. */
+     * "NAME: SERVER answered SERVFAIL", "… cannot be reached", …, ERR_TIMEOUT. */
     bool (*addresses)(struct resolver *, struct slice name, struct arena *, struct ip_list *,
                       struct deadline, struct err *);
     /* CNAMEs are followed; at most 256 records. */
@@ -28,3 +28,6 @@ struct resolver {
 /* server: "host:port" (an IP literal), or NULL for the system's.  c-ares; UDP, TCP when cut. */
 struct resolver *resolver_new(const char *server, struct err *e) CHECKED;
 void resolver_free(struct resolver *r);
+/* n 0: neither IPv4 nor IPv6. */
+struct sockaddr;
+struct ip ip_of_sockaddr(const struct sockaddr *sa);

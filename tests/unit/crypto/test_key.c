@@ -268,6 +268,35 @@ static void published_signatures_verify(void **state)
                 &e);
 }
 
+/* Over all curves, with numbers that are short or begin with a high bit; a signature that fails in
+ * between leaves the key as it was. */
+static void fixed_signatures_verify_like_der(void **state)
+{
+    static const enum key_type CURVES[] = {KEY_P224, KEY_P256, KEY_P384, KEY_P521};
+
+    (void)state;
+    for (size_t i = 0; i < 4 * 40; i++) {
+        struct private_key *k = generate(CURVES[i % 4], 0);
+        struct sig_alg alg = sig_alg_usual(k->public_key);
+        struct slice message = slice_of(&i, sizeof(i)), fixed, der;
+        struct buf sig = buf_new(arena, 256);
+        struct err e = {0};
+        assert_good(private_key_sign(k, alg, message, &sig, &e), &e);
+        assert_good(sig_ecdsa_to_fixed(arena, k->public_key, buf_slice(&sig), &fixed, &e), &e);
+        assert_good(sig_ecdsa_from_fixed(arena, k->public_key, fixed, &der, &e), &e);
+        assert_true(slice_eq(der, buf_slice(&sig)));
+        assert_good(key_verify_fixed(k->public_key, alg, message, fixed, &e), &e);
+        uint8_t *last = (uint8_t *)(uintptr_t)fixed.p + fixed.n - 1;
+        *last ^= 1;
+        assert_false(key_verify_fixed(k->public_key, alg, message, fixed, &e));
+        *last ^= 1;
+        assert_false(key_verify_fixed(k->public_key, alg, SLICE("another"), fixed, &e));
+        assert_false(key_verify_fixed(k->public_key, alg, message, slice_sub(fixed, 0, 7), &e));
+        err_clear(&e);
+        assert_good(key_verify_fixed(k->public_key, alg, message, fixed, &e), &e);
+    }
+}
+
 static void ecdsa_forms_are_checked(void **state)
 {
     struct private_key *k = generate(KEY_P256, 0), *rsa = generate(KEY_RSA, 1024);
@@ -541,6 +570,7 @@ int main(void)
         TEST(signatures_verify_under_their_key_only),
         TEST(unhashed_and_md5_signatures_do_not_fit),
         TEST(published_signatures_verify),
+        TEST(fixed_signatures_verify_like_der),
         TEST(ecdsa_forms_are_checked),
         TEST(one_key_signs_in_many_threads),
         TEST(rsa_parts_are_computed_when_missing),

@@ -6,6 +6,8 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
+
 #include <math.h>
 #include <stdlib.h>
 
@@ -57,6 +59,44 @@ static void texts_are_escaped_as_the_reference_does(void **state)
     struct buf b = buf_new(*state, 1000);
     json_put_text(&b, SLICE_NONE);
     assert_text(state, &b, "\"\"");
+}
+
+/* Each byte at each offset, against its escape alone. */
+static void texts_are_escaped_wherever_the_byte_stands(void **state)
+{
+    for (size_t length = 0; length < 12; length++) {
+        for (unsigned byte = 0; byte < 256; byte++) {
+            struct buf b = buf_new(*state, 256), alone = buf_new(*state, 64);
+            uint8_t in[32], one = (uint8_t)byte;
+            char wanted[64];
+            memset(in, 'x', sizeof(in));
+            in[length] = one;
+            json_put_text(&alone, slice_of(&one, 1));
+            json_put_text(&b, slice_of(in, 2 * length + 1));
+            snprintf(wanted, sizeof(wanted), "\"%.*s%.*s%.*s\"", (int)length, "xxxxxxxxxxxx",
+                     (int)alone.n - 2, (const char *)alone.p + 1, (int)length, "xxxxxxxxxxxx");
+            assert_text(state, &b, wanted);
+        }
+    }
+}
+
+static void names_are_escaped_like_texts(void **state)
+{
+    static const struct {
+        const char *name, *wanted;
+    } CASES[] = {{"", "\"\":,\"\":"},
+                 {"a", "\"a\":,\"a\":"},
+                 {"a<\"", "\"a\\u003c\\\"\":,\"a\\u003c\\\"\":"}};
+
+    for (size_t i = 0; i < COUNT_OF(CASES); i++) {
+        struct buf b = buf_new(*state, 256);
+        json_put_name(&b, false, CASES[i].name);
+        json_put_name(&b, true, CASES[i].name);
+        assert_text(state, &b, CASES[i].wanted);
+    }
+    struct buf small = buf_new(*state, 4);
+    json_put_name(&small, true, "ab");
+    assert_false(buf_ok(&small));
 }
 
 static void numbers_are_plain_decimal(void **state)
@@ -234,6 +274,8 @@ int main(void)
     static const struct CMUnitTest TESTS[] = {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, arena_up, arena_down)
         TEST(texts_are_escaped_as_the_reference_does),
+        TEST(texts_are_escaped_wherever_the_byte_stands),
+        TEST(names_are_escaped_like_texts),
         TEST(numbers_are_plain_decimal),
         TEST(doubles_are_the_shortest_that_read_back),
         TEST(times_are_rfc3339_utc),

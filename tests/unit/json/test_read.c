@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "json/json.h"
@@ -300,6 +301,71 @@ static struct slice nested(struct arena *a, unsigned depth, char open, char clos
     return slice_of(p, 2 * (size_t)depth);
 }
 
+/* Texts are read eight bytes at a time where that is possible: what ends or spoils one is found
+ * wherever it stands, and its place is told. */
+static void read_finds_every_byte_at_every_offset(void **state)
+{
+    for (size_t length = 0; length < 20; length++) {
+        for (unsigned byte = 0; byte < 256; byte++) {
+            char in[64] = "[\"", wanted[64];
+            struct err e = {0};
+            memset(in + 2, 'a', 2 * length + 1);
+            in[2 + length] = (char)byte;
+            size_t n = 2 + 2 * length + 1;
+            memcpy(in + n, "\"]", 2);
+            const struct json *v = json_read(*state, slice_of(in, n + 2), &REJECT_ALL, NULL, &e);
+            bool ends = byte == '"', escape = byte == '\\';
+            bool good = byte >= 0x20 && byte < 0x80 && !ends && !escape;
+            if (escape && length == 0)
+                good = true; /* an escaped quote, but then the text does not end */
+            if (good && !escape) {
+                assert_non_null(v);
+                assert_int_equal(v->first->text.n, 2 * length + 1);
+                assert_memory_equal(v->first->text.p, in + 2, 2 * length + 1);
+                continue;
+            }
+            assert_null(v);
+            size_t column = escape && length == 0 ? 2 : 3 + length + (ends || escape);
+            snprintf(wanted, sizeof(wanted), "1:%zu: ", column);
+            assert_memory_equal(e.text, wanted, strlen(wanted));
+        }
+    }
+}
+
+static void read_counts_characters_and_lines_in_long_texts(void **state)
+{
+    for (unsigned before = 0; before < 12; before++) {
+        for (unsigned after = 0; after < 12; after++) {
+            char in[128], wanted[32];
+            struct err e = {0};
+            int n = snprintf(in, sizeof(in), "{%*s\n \"%.*s\u00e4%.*s\": x}", (int)before, "",
+                             (int)before, "abcdefghijkl", (int)after, "mnopqrstuvwx");
+            assert_null(json_read(*state, slice_of(in, (size_t)n), &JSON_JOSE, NULL, &e));
+            snprintf(wanted, sizeof(wanted), "2:%u: ", 7 + before + after);
+            assert_memory_equal(e.text, wanted, strlen(wanted));
+        }
+    }
+}
+
+static void jose_refuses_duplicates_among_many_members(void **state)
+{
+    for (unsigned n = 2; n < 20; n++) {
+        for (unsigned twin = 0; twin < n; twin++) {
+            char in[256];
+            struct err e = {0};
+            int at = snprintf(in, sizeof(in), "{\"m%u\":0", twin);
+            for (unsigned i = 0; i < n; i++)
+                if (i != twin)
+                    at += snprintf(in + at, sizeof(in) - (size_t)at, ",\"m%u\":0", i);
+            int good = at + snprintf(in + at, sizeof(in) - (size_t)at, "}");
+            assert_non_null(json_read(*state, slice_of(in, (size_t)good), &JSON_JOSE, NULL, &e));
+            at += snprintf(in + at, sizeof(in) - (size_t)at, ",\"m%u\":0}", twin);
+            assert_null(json_read(*state, slice_of(in, (size_t)at), &JSON_JOSE, NULL, &e));
+            assert_non_null(strstr(e.text, "each member once"));
+        }
+    }
+}
+
 static void read_bounds_depth(void **state)
 {
     static const struct json_rules *const RULES[] = {&JSON_API, &JSON_JOSE, &JSON_CONFIG,
@@ -441,6 +507,9 @@ int main(void)
         TEST(read_skips_a_byte_order_mark_where_told),
         TEST(read_decodes_texts_as_the_reference),
         TEST(jose_refuses_what_is_no_utf8_and_duplicates),
+        TEST(read_finds_every_byte_at_every_offset),
+        TEST(read_counts_characters_and_lines_in_long_texts),
+        TEST(jose_refuses_duplicates_among_many_members),
         TEST(read_bounds_depth),
         TEST(read_bounds_the_number_of_values),
         TEST(read_borrows_plain_texts_and_raw),
