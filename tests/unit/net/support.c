@@ -133,8 +133,10 @@ long wire_read(struct wire *w, void *p, size_t n)
     return SSL_get_error(w->ssl, got) == SSL_ERROR_ZERO_RETURN ? 0 : -1;
 }
 
-static bool read_all(struct wire *w, char *p, size_t n)
+bool wire_read_all(struct wire *w, void *to, size_t n)
 {
+    char *p = to;
+
     while (n) {
         long got = wire_read(w, p, n);
         if (got <= 0)

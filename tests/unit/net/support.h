@@ -44,6 +44,8 @@ bool wire_send(struct wire *w, const char *text);
 bool wire_send_n(struct wire *w, const void *p, size_t n);
 /* Bytes read, 0 at the end of the connection, -1 on a reset. */
 long wire_read(struct wire *w, void *p, size_t n);
+/* False: the connection ended before. */
+bool wire_read_all(struct wire *w, void *to, size_t n);
 
 struct answer {
     int status; /* 0: the connection ended before a whole answer */

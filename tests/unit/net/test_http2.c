@@ -124,18 +124,6 @@ struct frame {
     size_t n;
 };
 
-static bool read_whole(struct wire *w, uint8_t *p, size_t n)
-{
-    while (n) {
-        long got = wire_read(w, p, n);
-        if (got <= 0)
-            return false;
-        p += got;
-        n -= (size_t)got;
-    }
-    return true;
-}
-
 /* The next that is about the stream, or about the connection's end. */
 static void next_frame(struct wire *w, struct frame *f, unsigned stream)
 {
@@ -143,11 +131,11 @@ static void next_frame(struct wire *w, struct frame *f, unsigned stream)
 
     do {
         f->type = -1;
-        if (!read_whole(w, head, 9))
+        if (!wire_read_all(w, head, 9))
             return;
         f->n = (size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2];
         assert_true(f->n <= sizeof(f->payload));
-        if (!read_whole(w, f->payload, f->n))
+        if (!wire_read_all(w, f->payload, f->n))
             return;
         f->type = head[3];
         f->flags = head[4];

@@ -99,6 +99,14 @@ static unsigned answer(struct buf *b, const struct question *q, unsigned *code)
         *code = 3;
     if (!strcmp(q->name, "broken.test"))
         *code = 2;
+    if (!strcmp(q->name, "unable.test"))
+        *code = 4;
+    if (!strcmp(q->name, "refused.test"))
+        *code = 5;
+    if (!strcmp(q->name, "looped.test")) { /* a name that points at itself */
+        buf_put(b, slice_of("\xc0\x1d\0\x10\0\1\0\0\0\1\0\2\1x", 14));
+        return 1;
+    }
     if (!strcmp(q->name, "silent.test"))
         *code = 99;
     if (q->type != TYPE_TXT)
@@ -437,6 +445,24 @@ static void absence_and_trouble_differ(void **state)
     }
 }
 
+static void an_answer_that_is_none_is_told(void **state)
+{
+    static const char *const CASES[][2] = {
+        {"broken.test.", "SERVFAIL"}, {"unable.test.", "NOTIMP"}, {"refused.test.", "REFUSED"}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(CASES); i++) {
+        const char *text = arena_printf(A, "unavailable: %s: %s answered %s", CASES[i][0],
+                                        SERVER.address, CASES[i][1]);
+        assert_string_equal(addresses_of(CASES[i][0]), text);
+        assert_string_equal(texts_of(CASES[i][0]), text);
+    }
+    assert_string_equal(texts_of("looped.test."),
+                        arena_printf(A,
+                                     "unavailable: looped.test.: the answer of %s cannot be read",
+                                     SERVER.address));
+}
+
 static void bad_names_are_refused(void **state)
 {
     struct resolver *r = make();
@@ -533,7 +559,7 @@ static void a_server_that_is_not_there_is_named(void **state)
     assert_non_null(r);
     assert_false(r->txt(r, SLICE("plain.test."), A, &texts, soon(), &e));
     assert_int_equal(e.kind, ERR_UNAVAILABLE);
-    assert_non_null(strstr(e.text, address));
+    assert_string_equal(e.text, arena_printf(A, "plain.test.: %s cannot be reached", address));
     resolver_free(r);
 }
 
@@ -600,6 +626,7 @@ int main(void)
         cmocka_unit_test(this_machine_is_not_asked_for),
         cmocka_unit_test(the_hosts_file_holds),
         cmocka_unit_test(absence_and_trouble_differ),
+        cmocka_unit_test(an_answer_that_is_none_is_told),
         cmocka_unit_test(bad_names_are_refused),
         cmocka_unit_test(strings_of_a_record_are_joined),
         cmocka_unit_test(a_cut_answer_is_fetched_by_tcp),
