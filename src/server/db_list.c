@@ -101,6 +101,12 @@ static struct slice time_text(struct arena *a, int64_t at)
     return at ? rfc3339(a, instant_sec(at)) : SLICE("");
 }
 
+/* A record may be silent about when. */
+static struct slice revoked_text(struct arena *a, int64_t at, struct slice unknown)
+{
+    return at == INVENTORY_REVOKED_SOMETIME ? unknown : time_text(a, at);
+}
+
 static void print_csv(struct printer *p, const struct inventory_row *row)
 {
     bool revoked = row->revoked_at != 0;
@@ -118,7 +124,7 @@ static void print_csv(struct printer *p, const struct inventory_row *row)
         time_text(p->a, row->not_before),
         time_text(p->a, row->not_after),
         time_text(p->a, row->issued_at),
-        time_text(p->a, row->revoked_at),
+        revoked_text(p->a, row->revoked_at, SLICE("")),
         revoked ? arena_format(p->a, "%d", row->reason_code) : SLICE(""),
         row->reason,
         row->renewed_from,
@@ -171,7 +177,7 @@ static void put_json(struct printer *p, const struct inventory_row *row)
     json_member_text(&j, "notAfter", time_text(p->a, row->not_after));
     json_member_text(&j, "issuedAt", time_text(p->a, row->issued_at));
     if (row->revoked_at) {
-        json_member_text(&j, "revokedAt", time_text(p->a, row->revoked_at));
+        json_member_text(&j, "revokedAt", revoked_text(p->a, row->revoked_at, SLICE("")));
         json_member_int(&j, "reasonCode", row->reason_code);
         json_member_text(&j, "reason", row->reason);
     }
@@ -350,7 +356,7 @@ static bool show_row(const struct inventory_row *row, void *arg)
     line(&p->out, "Provisioner id", one_line(a, row->provisioner_id));
     line(&p->out, "Renewed from", row->renewed_from);
     if (row->revoked_at) {
-        line(&p->out, "Revoked", time_text(a, row->revoked_at));
+        line(&p->out, "Revoked", revoked_text(a, row->revoked_at, SLICE("at an unknown time")));
         line(&p->out, "Reason",
              one_line(a, arena_format(a, "%d %.*s", row->reason_code, SLICE_ARG(row->reason))));
     }

@@ -159,7 +159,7 @@ void answer_read(struct wire *w, struct answer *out, bool without_body)
     const char *length = strcasestr(out->head, "\r\nContent-Length: ");
     out->n = length && !without_body ? strtoul(length + 18, NULL, 10) : 0;
     out->body = calloc(1, out->n + 1);
-    if (read_all(w, out->body, out->n))
+    if (wire_read_all(w, out->body, out->n))
         out->status = (int)strtoul(out->head + 9, NULL, 10);
 }
 
