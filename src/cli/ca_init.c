@@ -12,6 +12,7 @@
 #include "cli/tree.h"
 #include "crypto/keyfile.h"
 
+#define LATER "Not supported yet, and refused: "
 static const struct flag FLAGS_INIT[] = {
     {"root", FLAG_FILE, "<file>",
      "The path of an existing root certificate <file> to use instead of a new one.", NULL,
@@ -26,6 +27,8 @@ static const struct flag FLAGS_INIT[] = {
      "provisioner, add an SSHPOP provisioner, and write the templates of what 'step ssh config' "
      "installs.",
      NULL, 0},
+    {"helm", FLAG_BOOL, NULL,
+     "Print the values of a Helm chart to standard output and write no file.", NULL, 0},
     {"deployment-type", FLAG_TEXT, "<type>",
      "The <type> of deployment: standalone. Others need their vendor's service and are refused.",
      NULL, 0},
@@ -51,12 +54,39 @@ static const struct flag FLAGS_INIT[] = {
      0},
     {"profile", FLAG_TEXT, "<name>", "The <name> of the context's profile.", NULL, 0},
     {"authority", FLAG_TEXT, "<name>", "The <name> of the context's authority.", NULL, 0},
+    {"ra", FLAG_TEXT, "<type>", LATER "a registration authority of that <type>.", NULL,
+     FLAG_NO_ENV},
+    {"issuer", FLAG_TEXT, "<url>", LATER "the <url> of the authority behind --ra.", NULL,
+     FLAG_NO_ENV},
+    {"issuer-fingerprint", FLAG_TEXT, "<fingerprint>",
+     LATER "the <fingerprint> of that authority's root.", NULL, FLAG_NO_ENV},
+    {"issuer-provisioner", FLAG_TEXT, "<name>",
+     LATER "the <name> of the provisioner that --ra uses there.", NULL, FLAG_NO_ENV},
+    {"credentials-file", FLAG_FILE, "<file>", LATER "the <file> with credentials for --ra.", NULL,
+     FLAG_NO_ENV},
+    {"kms", FLAG_TEXT, "<type>", LATER "keys in a key management service.", NULL, FLAG_NO_ENV},
+    {"kms-root", FLAG_TEXT, "<uri>", LATER "the <uri> of the root key there.", NULL, FLAG_NO_ENV},
+    {"kms-intermediate", FLAG_TEXT, "<uri>", LATER "the <uri> of the intermediate key there.", NULL,
+     FLAG_NO_ENV},
+    {"kms-ssh-host", FLAG_TEXT, "<uri>", LATER "the <uri> of the SSH host key there.", NULL,
+     FLAG_NO_ENV},
+    {"kms-ssh-user", FLAG_TEXT, "<uri>", LATER "the <uri> of the SSH user key there.", NULL,
+     FLAG_NO_ENV},
+    {"remote-management", FLAG_BOOL, NULL, LATER "provisioners in the database.", NULL,
+     FLAG_NO_ENV},
+    {"admin-subject,admin-name", FLAG_TEXT, "<subject>",
+     LATER "the <subject> of the first administrator.", NULL, FLAG_NO_ENV},
     {0}};
 static const struct flag *const INIT_SETS[] = {FLAGS_INIT, FLAGS_FORCE, NULL};
 static const struct flag_rule INIT_RULES[] = {{RULE_NEEDS, "root", "key"},
                                               {RULE_NEEDS, "key", "root"},
                                               {RULE_EXCLUSIVE, "pki", "no-db"},
                                               {RULE_EXCLUSIVE, "acme", "no-db"},
+                                              {RULE_EXCLUSIVE, "pki", "helm"},
+                                              {RULE_EXCLUSIVE, "kms", "ra"},
+                                              {RULE_EXCLUSIVE, "remote-management", "no-db"},
+                                              {RULE_EXCLUSIVE, "admin-subject", "helm"},
+                                              {RULE_NEEDS, "admin-subject", "remote-management"},
                                               {RULE_NEEDS, "key-password-file", "key"},
                                               {0}};
 
@@ -72,8 +102,8 @@ static bool settle_context(struct init *i)
     if (!steppath_base(i->a, &inv->steppath, &inv->err) ||
         !contexts_load(i->a, &inv->steppath, &i->contexts, &inv->err))
         return false;
-    i->use_context =
-        !flag_bool(inv, "pki") && (i->contexts.enabled || name || profile || authority);
+    i->use_context = !flag_bool(inv, "pki") && !flag_bool(inv, "helm") &&
+                     (i->contexts.enabled || name || profile || authority);
     if (!i->use_context)
         return true;
     i->context.name = name ? slice_text(name) : i->dns.v[0];
@@ -95,15 +125,15 @@ static bool is_wanted(const struct init *i, enum target_kind kind)
     return kind != ROOT_KEY || !flag_set(inv, "root");
 }
 
-static void settle_templates(struct init *i, const char *base)
+static void settle_templates(struct init *i)
 {
     struct pki_ssh_template files[PKI_SSH_TEMPLATES];
 
-    if (!flag_bool(i->inv, "ssh") || flag_bool(i->inv, "pki"))
+    if (!flag_bool(i->inv, "ssh") || flag_bool(i->inv, "pki") || flag_bool(i->inv, "helm"))
         return;
     pki_ssh_templates(i->a, files);
     for (size_t k = 0; k < PKI_SSH_TEMPLATES; k++)
-        i->templates[i->n_templates++] = (struct target){path_join(i->a, base, files[k].path),
+        i->templates[i->n_templates++] = (struct target){path_join(i->a, i->base, files[k].path),
                                                          files[k].content, 0644, "Template"};
 }
 
@@ -135,17 +165,20 @@ static bool settle_paths(struct init *i)
         [DEFAULTS] = {"config/defaults.json", 0644, "Default configuration"},
     };
     struct invocation *inv = i->inv;
-    char *base;
+    bool helm = flag_bool(inv, "helm");
+    char *base = NULL;
 
-    if (!path_absolute(i->a, inv->steppath.path, &base, &inv->err))
+    if (!helm && !path_absolute(i->a, inv->steppath.path, &base, &inv->err))
         return false;
+    i->base = helm ? HELM_BASE : base;
     for (size_t k = 0; k < TARGETS; k++) {
         if (is_wanted(i, (enum target_kind)k))
             i->targets[k] = (struct target){
-                path_join(i->a, base, FILES[k].path), {0}, FILES[k].mode, FILES[k].label};
+                path_join(i->a, i->base, FILES[k].path), {0}, FILES[k].mode, FILES[k].label};
     }
-    settle_templates(i, base);
-    return may_write_all(i, i->targets, TARGETS) && may_write_all(i, i->templates, i->n_templates);
+    settle_templates(i);
+    return helm || (may_write_all(i, i->targets, TARGETS) &&
+                    may_write_all(i, i->templates, i->n_templates));
 }
 
 static bool make_directories(struct init *i)
@@ -170,6 +203,31 @@ static bool make_directories(struct init *i)
 /* --- Certificates and keys ----------------------------------------------------------------------
  */
 
+/* What it signs must be worth something (RFC 5280, 4.2.1.3 and 4.2.1.9). */
+static bool check_root(struct init *i, const char *path)
+{
+    struct err *e = &i->inv->err;
+    const struct cert *root = i->root.cert;
+    struct instant now = i->inv->clock->now(i->inv->clock);
+
+    if (!root->has_basic || !root->basic.ca)
+        return err_set(e, ERR_MALFORMED, "the certificate in %s is not a CA certificate", path);
+    if (root->has_key_usage && !(root->key_usage & KU_CERT_SIGN))
+        return err_set(e, ERR_MALFORMED,
+                       "the certificate in %s must not sign certificates: its key usage lacks "
+                       "keyCertSign",
+                       path);
+    if (root->basic.path_len == 0)
+        return err_set(e, ERR_MALFORMED,
+                       "the certificate in %s cannot have an intermediate certificate below it: "
+                       "its path length is 0",
+                       path);
+    if (instant_cmp(now, root->not_after) >= 0)
+        return err_set(e, ERR_MALFORMED, "the certificate in %s expired on %.*s", path,
+                       SLICE_ARG(rfc3339(i->a, root->not_after)));
+    return true;
+}
+
 static bool load_root(struct init *i)
 {
     struct invocation *inv = i->inv;
@@ -192,10 +250,7 @@ static bool load_root(struct init *i)
         return err_set(&inv->err, ERR_MALFORMED,
                        "the private key in %s does not belong to the certificate in %s", key_path,
                        cert_path);
-    if (!i->root.cert->has_basic || !i->root.cert->basic.ca)
-        return err_set(&inv->err, ERR_MALFORMED, "the certificate in %s is not a CA certificate",
-                       cert_path);
-    return true;
+    return check_root(i, cert_path);
 }
 
 static bool make_certificates(struct init *i)
@@ -302,6 +357,7 @@ static bool make_configuration(struct init *i)
     struct json *top = json_make_object(i->a), *authority = json_make_object(i->a);
     struct json *list = json_make_list(i->a), *logger = json_make_object(i->a);
     const char *intermediate_key = i->targets[INTERMEDIATE_KEY].path;
+    bool helm = flag_bool(i->inv, "helm");
 
     if (!provisioners_list(i, list))
         return false;
@@ -316,22 +372,22 @@ static bool make_configuration(struct init *i)
         json_set(
             top, i->a, "ssh",
             pki_ssh_object(i->a, i->targets[SSH_HOST_KEY].path, i->targets[SSH_USER_KEY].path));
-    json_set(logger, i->a, "format", text(i, "text"));
+    json_set(logger, i->a, "format", text(i, helm ? "json" : "text"));
     json_set(top, i->a, "logger", logger);
     if (!flag_bool(i->inv, "no-db")) {
         struct json *db = json_make_object(i->a);
-        char *base;
-        if (!path_absolute(i->a, i->inv->steppath.path, &base, &i->inv->err))
-            return false;
         json_set(db, i->a, "type", text(i, "sqlite"));
-        json_set(db, i->a, "dataSource", text(i, path_join(i->a, base, "db/newel.sqlite")));
+        json_set(db, i->a, "dataSource", text(i, path_join(i->a, i->base, "db/newel.sqlite")));
         json_set(top, i->a, "db", db);
     }
+    if (helm)
+        json_set(authority, i->a, "enableAdmin", json_make_bool(i->a, false));
     json_set(authority, i->a, "provisioners", list);
     json_set(top, i->a, "authority", authority);
     json_set(top, i->a, "tls", tls_object(i));
-    if (flag_bool(i->inv, "ssh"))
+    if (i->n_templates > 0)
         json_set(top, i->a, "templates", pki_ssh_templates_object(i->a));
+    i->configuration = top;
     return print_target(i, CONFIGURATION, top);
 }
 
@@ -346,7 +402,7 @@ static struct slice default_url(struct init *i)
         return slice_text(given);
     if (ip_read(host, &ip) && slice_find(host, ':') < host.n)
         host = arena_format(i->a, "[%.*s]", SLICE_ARG(host));
-    if (slice_is(port, "443"))
+    if (slice_is(port, "443") || flag_bool(i->inv, "helm"))
         return arena_format(i->a, "https://%.*s", SLICE_ARG(host));
     return arena_format(i->a, "https://%.*s:%.*s", SLICE_ARG(host), SLICE_ARG(port));
 }
@@ -359,6 +415,7 @@ static bool make_defaults(struct init *i)
     json_set(top, i->a, "ca-config", text(i, i->targets[CONFIGURATION].path));
     json_set(top, i->a, "fingerprint", json_make_text(i->a, i->fingerprint));
     json_set(top, i->a, "root", text(i, i->targets[ROOT_CERT].path));
+    i->defaults = top;
     return print_target(i, DEFAULTS, top);
 }
 
@@ -453,7 +510,11 @@ static int run(struct invocation *inv)
     if (!init_ask(&i) || !settle_context(&i) || !settle_paths(&i))
         return fail(inv);
     note(inv, "Generating root and intermediate certificates...");
-    if (!make_all(&i) || !write_all(&i))
+    if (!make_all(&i))
+        return fail(inv);
+    if (flag_bool(inv, "helm"))
+        return init_print_values(&i) ? 0 : fail(inv);
+    if (!write_all(&i))
         return fail(inv);
     summarize(&i);
     return 0;
@@ -464,7 +525,7 @@ const struct command CMD_CA_INIT = {
     .summary = "initialize a new certificate authority",
     .synopsis = "[--name=<name>] [--dns=<name>] [--address=<address>] [--provisioner=<name>] "
                 "[--password-file=<file>] [--provisioner-password-file=<file>] "
-                "[--root=<file> --key=<file>] [--pki] [--ssh] [--acme] [--no-db] "
+                "[--root=<file> --key=<file>] [--pki] [--ssh] [--acme] [--no-db] [--helm] "
                 "[--with-ca-url=<uri>] "
                 "[--context=<name>] [--force]",
     .description =
@@ -476,7 +537,8 @@ const struct command CMD_CA_INIT = {
     .examples = "Answer questions:\n$ step ca init\n\n"
                 "Ask nothing:\n$ step ca init --name Smith --dns ca.internal --address :443 "
                 "--provisioner ops --password-file password.txt\n\n"
-                "An authority for SSH too:\n$ step ca init --ssh\n",
+                "An authority for SSH too:\n$ step ca init --ssh\n\n"
+                "Values for a Helm chart:\n$ step ca init --helm > values.yaml\n",
     .flag_sets = INIT_SETS,
     .rules = INIT_RULES,
     .least = 0,

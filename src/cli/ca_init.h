@@ -42,6 +42,12 @@ struct init {
     size_t n_templates;
     struct pki_pair root, intermediate;
     struct slice fingerprint;
+    const char *base;                      /* where all of it goes: the step path, or HELM_BASE */
+    struct json *configuration, *defaults; /* as trees; NULL with --pki */
 };
+/* The step path of the container that takes the values of --helm. */
+#define HELM_BASE "/home/step"
+/* Helm values on standard output. */
+bool init_print_values(struct init *i) CHECKED;
 /* Name, address, names, provisioner and passwords: from flags, else asked for. */
 bool init_ask(struct init *i) CHECKED;

@@ -141,11 +141,40 @@ static bool check_deployment(struct invocation *inv)
                    "invalid value '%s' for flag '--deployment-type'; options are standalone", type);
 }
 
+/* Flags whose work is not there: nothing is made that would lack it. */
+static bool check_later(struct invocation *inv)
+{
+    static const struct {
+        const char *flag, *what;
+    } LATER[] = {
+        {"ra", "registration authorities are"},
+        {"issuer", "registration authorities are"},
+        {"issuer-fingerprint", "registration authorities are"},
+        {"issuer-provisioner", "registration authorities are"},
+        {"credentials-file", "registration authorities are"},
+        {"kms", "key management services are"},
+        {"kms-root", "key management services are"},
+        {"kms-intermediate", "key management services are"},
+        {"kms-ssh-host", "key management services are"},
+        {"kms-ssh-user", "key management services are"},
+        {"remote-management", "remote management is"},
+        {"admin-subject", "remote management is"},
+    };
+
+    for (size_t k = 0; k < COUNT_OF(LATER); k++) {
+        if (flag_set(inv, LATER[k].flag))
+            return err_set(&inv->err, ERR_NOT_IMPLEMENTED,
+                           "flag '--%s': %s not supported by this version", LATER[k].flag,
+                           LATER[k].what);
+    }
+    return true;
+}
+
 bool init_ask(struct init *i)
 {
     struct invocation *inv = i->inv;
 
-    if (!check_deployment(inv) ||
+    if (!check_later(inv) || !check_deployment(inv) ||
         !ask_text(i, "name", "What would you like to name your new PKI?", not_empty, &i->name))
         return false;
     if (!flag_bool(inv, "pki") &&

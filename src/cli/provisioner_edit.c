@@ -3,13 +3,20 @@
  */
 #include "cli/provisioner_edit.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/file.h"
 
 #define CONFIG_FILE "config/ca.json"
 #define EDITED_MAX  (16u << 20)
+#define TURN_POLLS  600 /* of TURN_PAUSE: half a minute */
+#define TURN_PAUSE  (50 * 1000 * 1000)
 
 const struct flag FLAGS_CA_CONFIG[] = {
     {"ca-config", FLAG_FILE, "<file>",
@@ -74,6 +81,54 @@ static const char *behind_links(struct arena *a, const char *path)
     return copy;
 }
 
+/* --- Taking turns ----------------------------------------------------------------------------- */
+
+/* Whoever changes the file holds a lock from before it is read until it is replaced.  The file is
+ * another one afterwards, so the lock is on its directory, and goes with the process. */
+struct turn {
+    int fd; /* -1: none is held */
+};
+
+static void turn_end(void *arg)
+{
+    struct turn *t = arg;
+
+    if (t->fd >= 0)
+        close(t->fd);
+    t->fd = -1;
+}
+
+static bool lock_in_time(int fd)
+{
+    static const struct timespec PAUSE = {0, TURN_PAUSE};
+
+    for (int i = 0; i < TURN_POLLS; i++) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+            return true;
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return true; /* a file system without locks: unchanged() is what is left */
+        nanosleep(&PAUSE, NULL);
+    }
+    return false;
+}
+
+static bool turn_take(struct invocation *inv, struct provisioner_file *f)
+{
+    const char *dir = path_dir(inv->arena, f->path);
+
+    f->turn = arena_alloc(inv->arena, sizeof(*f->turn));
+    f->turn->fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    arena_defer(inv->arena, turn_end, f->turn);
+    if (f->turn->fd < 0 || lock_in_time(f->turn->fd))
+        return true; /* without a directory there is no file either: reading it tells */
+    return err_set(&inv->err, ERR_CHANGED,
+                   "%s: another command has been changing it for half a minute; nothing was "
+                   "written, try again",
+                   f->path);
+}
+
+/* --- Opening ---------------------------------------------------------------------------------- */
+
 static void warn_of_file(void *arg, const char *text)
 {
     note(arg, "warning: %s", text);
@@ -106,7 +161,7 @@ bool provisioner_file_open(struct invocation *inv, struct provisioner_file *f)
     if (!named)
         named = path_join(inv->arena, inv->steppath.path, CONFIG_FILE);
     f->path = behind_links(inv->arena, named);
-    if (!file_read(a, f->path, false, EDITED_MAX, &f->text, &inv->err) ||
+    if (!turn_take(inv, f) || !file_read(a, f->path, false, EDITED_MAX, &f->text, &inv->err) ||
         !config_read(a, f->text, f->path, &f->config, warn_of_file, inv, &inv->err) ||
         !config_validate(a, f->config, NULL, NULL, &inv->err))
         return false;
@@ -257,6 +312,7 @@ bool provisioner_file_save(struct invocation *inv, const struct provisioner_file
         !judge_list(inv, c, c->authority.provisioners, index) || !unchanged(inv, f) ||
         !config_save(a, f->config, f->tree, &inv->err))
         return false;
+    turn_end(f->turn);
     note(inv, "The CA configuration has been updated. It takes effect when the CA gets the signal "
               "SIGHUP or is restarted.");
     return true;

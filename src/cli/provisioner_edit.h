@@ -19,12 +19,14 @@ extern const struct command CMD_CA_PROVISIONER_WEBHOOK;
 
 /* --- provisioner_edit.c: the file ------------------------------------------------------------ */
 
+struct turn;
 struct provisioner_file {
     const char *path;      /* symbolic links followed */
     struct slice text;     /* as read: saving refuses when somebody else changed it meanwhile */
     struct config *config; /* as read */
     struct json *tree;     /* the copy that is edited */
     struct json *list;     /* authority.provisioners in it */
+    struct turn *turn;     /* held until it is saved: commands that change one file take turns */
 };
 /* "ca-config" */
 extern const struct flag FLAGS_CA_CONFIG[];

@@ -1,7 +1,4 @@
-/*
- * What an operator should know about a policy that can be read: members that nobody looks at, and
- * settings without effect.  Members are those of a table, level by level.
- */
+/* What an operator should know about a policy that can be read: settings without effect. */
 #include "policy/internal.h"
 
 struct noting {
@@ -10,29 +7,9 @@ struct noting {
     void *arg;
 };
 
-static bool is_listed(struct slice name, const char *const *names)
-{
-    for (; *names; names++)
-        if (slice_is_case(name, *names))
-            return true;
-    return false;
-}
-
 static void say(const struct noting *n, const char *path, const char *what)
 {
     n->note(n->arg, *path ? arena_printf(n->a, "%s: %s", path, what) : what);
-}
-
-static void unknown_members(const struct noting *n, const struct json *v, const char *path,
-                            const char *const *names)
-{
-    if (!v || v->kind != JSON_OBJECT)
-        return;
-    for (const struct json *m = v->first; m; m = m->next)
-        if (!is_listed(m->name, names))
-            say(n, path,
-                arena_printf(n->a, "unknown member \"%.*s\" is ignored",
-                             SLICE_ARG(slice_sub(m->name, 0, 64))));
 }
 
 /* --- One engine ------------------------------------------------------------------------------ */
@@ -70,17 +47,11 @@ static bool has_rules(const struct json *side, const char *kind)
 static void note_engine(const struct noting *n, const struct json *v, enum policy_use use,
                         const char *path)
 {
-    static const char *const X509[] = {"allow", "deny", "allowWildcardNames", NULL};
-    static const char *const SSH[] = {"allow", "deny", NULL};
-    static const char *const KINDS[] = {"cn", "dns", "ip", "email", "uri", "principal", NULL};
     const struct json *allow = json_get(v, "allow"), *deny = json_get(v, "deny");
     const struct json *wildcards = json_get(v, "allowWildcardNames");
 
     if (!v || v->kind != JSON_OBJECT)
         return;
-    unknown_members(n, v, path, use == POLICY_X509 ? X509 : SSH);
-    unknown_members(n, allow, arena_printf(n->a, "%s.allow", path), KINDS);
-    unknown_members(n, deny, arena_printf(n->a, "%s.deny", path), KINDS);
     if (count_rules(allow) + count_rules(deny) == 0)
         say(n, path, "it has no rule: every name is allowed");
     else if (use == POLICY_X509 && wildcards && wildcards->truth && count_rules(allow) &&
@@ -93,16 +64,12 @@ static void note_engine(const struct noting *n, const struct json *v, enum polic
 void policy_notes(struct arena *a, const struct json *v, const char *path, policy_note_fn *note,
                   void *arg)
 {
-    static const char *const TOP[] = {"x509", "ssh", NULL};
-    static const char *const SSH[] = {"user", "host", NULL};
     const struct noting n = {a, note, arg};
     const struct json *ssh = json_get(v, "ssh");
     const char *in = *path ? arena_printf(a, "%s.", path) : "";
 
     if (!v || v->kind != JSON_OBJECT)
         return;
-    unknown_members(&n, v, path, TOP);
-    unknown_members(&n, ssh, arena_printf(a, "%sssh", in), SSH);
     note_engine(&n, json_get(v, "x509"), POLICY_X509, arena_printf(a, "%sx509", in));
     note_engine(&n, json_get(ssh, "user"), POLICY_SSH_USER, arena_printf(a, "%sssh.user", in));
     note_engine(&n, json_get(ssh, "host"), POLICY_SSH_HOST, arena_printf(a, "%sssh.host", in));

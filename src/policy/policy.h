@@ -36,8 +36,8 @@ struct policy_set {
 bool policy_set_read(struct arena *a, const struct json *v, const char *path,
                      struct policy_set *out, struct err *e) CHECKED;
 
-/* Tells, one note at a time, what is not wrong but perhaps not meant: members that nobody knows,
- * settings without effect.  v as for policy_set_read, which has accepted it. */
+/* Tells, one note at a time, what is not wrong but perhaps not meant: settings without effect.  v
+ * as for policy_set_read, which has accepted it. */
 typedef void policy_note_fn(void *arg, const char *text);
 void policy_notes(struct arena *a, const struct json *v, const char *path, policy_note_fn *note,
                   void *arg);

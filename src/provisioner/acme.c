@@ -141,5 +141,6 @@ const struct provisioner_type PROVISIONER_ACME = {
     .number = 6,
     .served = true,
     .no_tokens = true,
+    .members = &ACME_SHAPE,
     .init = init,
 };

@@ -13,10 +13,18 @@ struct options_template {
     struct slice text, file;
     const struct json *data;
 };
+/* options.wire and the objects in it: listed, not served. */
+struct wire_config {
+    struct wire_config *oidc, *provider, *config, *dpop;
+    struct slice discovery_base_url, issuer_url, authorization_url, token_url, jwks_url,
+        user_info_url, client_id, transform, key, target;
+    struct texts algorithms;
+};
 struct options_config {
     struct options_template *x509, *ssh;
     struct objects webhooks; /* of WEBHOOK_SHAPE */
-    const struct json *wire, *policy;
+    struct wire_config *wire;
+    const struct json *policy;
 };
 struct common_config {
     struct slice type, name;

@@ -31,6 +31,16 @@ static void list(struct provisioner *p, struct arena *a, struct jwk_config *c, s
     p->listing = buf_slice(&b);
 }
 
+/* Without a key there is nobody to believe, but the others can work. */
+static bool no_key(struct provisioner *p, struct arena *a, struct jwk_config *c, bool *fatal,
+                   struct err *e)
+{
+    *fatal = false;
+    p->token_id = arena_format(a, "%.*s:", SLICE_ARG(p->name));
+    list(p, a, c, NULL);
+    return err_set(e, ERR_MALFORMED, "key: a JWK provisioner needs its public key here");
+}
+
 static bool init(struct provisioner *p, struct arena *a, const struct provisioner_env *env,
                  bool *fatal, struct err *e)
 {
@@ -41,8 +51,10 @@ static bool init(struct provisioner *p, struct arena *a, const struct provisione
     *fatal = true;
     if (!shape_read(&JWK_SHAPE, p->config, c, a, e))
         return false;
-    if (!c->key || c->key->kind != JSON_OBJECT)
-        return err_set(e, ERR_MALFORMED, "key: a JWK provisioner needs its public key here");
+    if (!c->key)
+        return no_key(p, a, c, fatal, e);
+    if (c->key->kind != JSON_OBJECT)
+        return err_set(e, ERR_MALFORMED, "key: expected an object (RFC 7517)");
     if (!jwk_from_json(a, c->key, &jwk, e))
         return err_wrap(e, "key");
     if (jwk.kid.n == 0 && jwk.key) {
@@ -120,6 +132,7 @@ const struct provisioner_type PROVISIONER_JWK = {
     .data_name = "JWK",
     .number = 1,
     .served = true,
+    .members = &JWK_SHAPE,
     .init = init,
     .authorize = {[METHOD_SIGN] = authorize_sign,
                   [METHOD_REVOKE] = authorize_revoke,

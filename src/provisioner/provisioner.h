@@ -37,12 +37,13 @@ struct provisioner_env {
 };
 
 struct provisioner_type {
-    const char *name;      /* canonical: "JWK" */
-    const char *written;   /* as `provisioner add` writes it: "JWK", "K8SSA" */
-    const char *data_name; /* in records: "K8sSA" */
-    int number;            /* in the provisioner extension */
-    bool served;           /* false: known, listed, kept disabled */
-    bool no_tokens;        /* acme, scep: the token flow is refused with 400 */
+    const char *name;            /* canonical: "JWK" */
+    const char *written;         /* as `provisioner add` writes it: "JWK", "K8SSA" */
+    const char *data_name;       /* in records: "K8sSA" */
+    int number;                  /* in the provisioner extension */
+    bool served;                 /* false: known, listed, kept disabled */
+    bool no_tokens;              /* acme, scep: the token flow is refused with 400 */
+    const struct shape *members; /* of its object in ca.json: any other is ignored, never listed */
     /* Reads the type's members: sets token_id, detail and listing.  False: the provisioner stays
      * uninitialized with the reason; `fatal` set: so broken that its ids cannot be computed. */
     bool (*init)(struct provisioner *p, struct arena *a, const struct provisioner_env *env,

@@ -159,6 +159,7 @@ const struct provisioner_type PROVISIONER_SSHPOP = {
     .data_name = "SSHPOP",
     .number = 9,
     .served = true,
+    .members = &SSHPOP_SHAPE,
     .init = init,
     .authorize = {[METHOD_SSH_RENEW] = authorize_renew,
                   [METHOD_SSH_REKEY] = authorize_rekey,

@@ -35,12 +35,49 @@ static const struct field TEMPLATE_FIELDS[] = {
 #undef AT
 static const struct shape TEMPLATE_SHAPE = {"template options", sizeof(struct options_template),
                                             TEMPLATE_FIELDS, COUNT_OF(TEMPLATE_FIELDS), false};
+#define AT(member) offsetof(struct wire_config, member)
+static const struct field WIRE_PROVIDER_FIELDS[] = {
+    {"discoveryBaseUrl", FIELD_TEXT, AT(discovery_base_url), FIELD_OMIT_EMPTY, NULL},
+    {"issuerUrl", FIELD_TEXT, AT(issuer_url), FIELD_OMIT_EMPTY, NULL},
+    {"authorizationUrl", FIELD_TEXT, AT(authorization_url), FIELD_OMIT_EMPTY, NULL},
+    {"tokenUrl", FIELD_TEXT, AT(token_url), FIELD_OMIT_EMPTY, NULL},
+    {"jwksUrl", FIELD_TEXT, AT(jwks_url), FIELD_OMIT_EMPTY, NULL},
+    {"userInfoUrl", FIELD_TEXT, AT(user_info_url), FIELD_OMIT_EMPTY, NULL},
+    {"signatureAlgorithms", FIELD_TEXTS, AT(algorithms), FIELD_OMIT_EMPTY, NULL},
+};
+static const struct field WIRE_CONFIG_FIELDS[] = {
+    {"clientId", FIELD_TEXT, AT(client_id), FIELD_OMIT_EMPTY, NULL},
+    {"signatureAlgorithms", FIELD_TEXTS, AT(algorithms), FIELD_OMIT_EMPTY, NULL},
+};
+static const struct field WIRE_DPOP_FIELDS[] = {
+    {"key", FIELD_BYTES, AT(key), FIELD_OMIT_EMPTY, NULL},
+    {"target", FIELD_TEXT, AT(target), FIELD_OMIT_EMPTY, NULL},
+};
+#define WIRE_SHAPE_OF(table)                                                                       \
+    {                                                                                              \
+        "wire", sizeof(struct wire_config), table, COUNT_OF(table), false                          \
+    }
+static const struct shape WIRE_PROVIDER_SHAPE = WIRE_SHAPE_OF(WIRE_PROVIDER_FIELDS);
+static const struct shape WIRE_CONFIG_SHAPE = WIRE_SHAPE_OF(WIRE_CONFIG_FIELDS);
+static const struct shape WIRE_DPOP_SHAPE = WIRE_SHAPE_OF(WIRE_DPOP_FIELDS);
+static const struct field WIRE_OIDC_FIELDS[] = {
+    {"provider", FIELD_OBJECT, AT(provider), FIELD_OMIT_EMPTY, &WIRE_PROVIDER_SHAPE},
+    {"config", FIELD_OBJECT, AT(config), FIELD_OMIT_EMPTY, &WIRE_CONFIG_SHAPE},
+    {"transform", FIELD_TEXT, AT(transform), FIELD_OMIT_EMPTY, NULL},
+};
+static const struct shape WIRE_OIDC_SHAPE = WIRE_SHAPE_OF(WIRE_OIDC_FIELDS);
+static const struct field WIRE_FIELDS[] = {
+    {"oidc", FIELD_OBJECT, AT(oidc), FIELD_OMIT_EMPTY, &WIRE_OIDC_SHAPE},
+    {"dpop", FIELD_OBJECT, AT(dpop), FIELD_OMIT_EMPTY, &WIRE_DPOP_SHAPE},
+};
+static const struct shape WIRE_SHAPE = WIRE_SHAPE_OF(WIRE_FIELDS);
+#undef AT
 #define AT(member) offsetof(struct options_config, member)
 static const struct field OPTIONS_FIELDS[] = {
     {"x509", FIELD_OBJECT, AT(x509), FIELD_OMIT_EMPTY, &TEMPLATE_SHAPE},
     {"ssh", FIELD_OBJECT, AT(ssh), FIELD_OMIT_EMPTY, &TEMPLATE_SHAPE},
     {"webhooks", FIELD_OBJECTS, AT(webhooks), FIELD_OMIT_EMPTY, &WEBHOOK_SHAPE},
-    {"wire", FIELD_RAW, AT(wire), FIELD_OMIT_EMPTY, NULL},
+    {"wire", FIELD_OBJECT, AT(wire), FIELD_OMIT_EMPTY, &WIRE_SHAPE},
     /* Honoured, but not shown to everybody who lists provisioners. */
     {"policy", FIELD_RAW, AT(policy), FIELD_OMIT_EMPTY | FIELD_SECRET, NULL},
 };

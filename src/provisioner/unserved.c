@@ -1,107 +1,201 @@
 /*
- * Types that this version knows but does not serve: their common members and ids are checked,
- * they are listed as written (secrets redacted) and stay disabled; their tokens get 401.
+ * Types that this version knows but does not serve: their members are read and their ids computed,
+ * they are listed and stay disabled; their tokens get 401.  What everybody may see of them is made
+ * from the tables below, never from the object as it is written: a member that no table names may
+ * hold anything.
  */
 #include "provisioner/internal.h"
 
-static const char REDACTED[] = "*** REDACTED ***";
-static const char REDACTED_BASE64[] = "KioqIFJFREFDVEVEICoqKg==";
+/* The members of all of them. */
+struct unserved_config {
+    struct common_config common;
+    struct slice client_id, client_secret, configuration_endpoint, listen_address; /* OIDC */
+    struct texts admins, domains, groups, scopes, auth_params;
+    struct slice tenant_id; /* OIDC, Azure */
+    struct texts resource_groups, subscription_ids, object_ids;
+    struct slice audience;
+    struct texts accounts, imds_versions; /* AWS */
+    struct slice iid_roots;
+    struct texts service_accounts, project_ids; /* GCP */
+    struct slice organization_id;
+    int8_t disable_ssh_user, disable_ssh_host;
+    bool disable_custom_sans, disable_trust_on_first_use; /* the three clouds */
+    struct opt_duration instance_age;
+    struct slice public_keys, roots; /* K8sSA, Nebula */
+    struct slice challenge, decrypter_certificate, decrypter_key_pem, decrypter_key, /* SCEP */
+        decrypter_key_uri, decrypter_key_password;
+    struct texts capabilities;
+    bool force_cn, include_root, exclude_intermediate;
+    int64_t key_length, encryption;
+};
 
-static void redact(struct json *object, struct arena *a, const char *name, const char *with)
+#define AT(member) offsetof(struct unserved_config, member)
+#define TYPE_AND_NAME                                                                              \
+    {"type", FIELD_TEXT, AT(common.type), 0, NULL},                                                \
+    {                                                                                              \
+        "name", FIELD_TEXT, AT(common.name), 0, NULL                                               \
+    }
+#define CLAIMS_AND_OPTIONS                                                                         \
+    {"claims", FIELD_OBJECT, AT(common.claims), FIELD_OMIT_EMPTY, &CLAIMS_SHAPE},                  \
+    {                                                                                              \
+        "options", FIELD_OBJECT, AT(common.options), FIELD_OMIT_EMPTY, &OPTIONS_SHAPE              \
+    }
+#define CLOUD_SWITCHES                                                                             \
+    {"disableCustomSANs", FIELD_BOOL, AT(disable_custom_sans), 0, NULL},                           \
+    {                                                                                              \
+        "disableTrustOnFirstUse", FIELD_BOOL, AT(disable_trust_on_first_use), 0, NULL              \
+    }
+static const struct field OIDC_FIELDS[] = {
+    TYPE_AND_NAME,
+    {"clientID", FIELD_TEXT, AT(client_id), 0, NULL},
+    {"clientSecret", FIELD_TEXT, AT(client_secret), 0, NULL}, /* clients need it: it is public */
+    {"configurationEndpoint", FIELD_TEXT, AT(configuration_endpoint), 0, NULL},
+    {"tenantID", FIELD_TEXT, AT(tenant_id), FIELD_OMIT_EMPTY, NULL},
+    {"admins", FIELD_TEXTS, AT(admins), FIELD_OMIT_EMPTY, NULL},
+    {"domains", FIELD_TEXTS, AT(domains), FIELD_OMIT_EMPTY, NULL},
+    {"groups", FIELD_TEXTS, AT(groups), FIELD_OMIT_EMPTY, NULL},
+    {"listenAddress", FIELD_TEXT, AT(listen_address), FIELD_OMIT_EMPTY, NULL},
+    CLAIMS_AND_OPTIONS,
+    {"scopes", FIELD_TEXTS, AT(scopes), FIELD_OMIT_EMPTY, NULL},
+    {"authParams", FIELD_TEXTS, AT(auth_params), FIELD_OMIT_EMPTY, NULL},
+};
+static const struct field AWS_FIELDS[] = {
+    TYPE_AND_NAME,
+    {"accounts", FIELD_TEXTS, AT(accounts), FIELD_NULL_WHEN_NONE, NULL},
+    CLOUD_SWITCHES,
+    {"imdsVersions", FIELD_TEXTS, AT(imds_versions), FIELD_NULL_WHEN_NONE, NULL},
+    {"instanceAge", FIELD_DURATION, AT(instance_age), 0, NULL},
+    {"iidRoots", FIELD_TEXT, AT(iid_roots), FIELD_OMIT_EMPTY, NULL},
+    CLAIMS_AND_OPTIONS,
+};
+static const struct field GCP_FIELDS[] = {
+    TYPE_AND_NAME,
+    {"serviceAccounts", FIELD_TEXTS, AT(service_accounts), FIELD_OMIT_EMPTY, NULL},
+    {"projectIDs", FIELD_TEXTS, AT(project_ids), FIELD_OMIT_EMPTY, NULL},
+    {"organizationID", FIELD_TEXT, AT(organization_id), FIELD_OMIT_EMPTY, NULL},
+    CLOUD_SWITCHES,
+    {"disableSSHCAUser", FIELD_OPT_BOOL, AT(disable_ssh_user), FIELD_OMIT_EMPTY, NULL},
+    {"disableSSHCAHost", FIELD_OPT_BOOL, AT(disable_ssh_host), FIELD_OMIT_EMPTY, NULL},
+    {"instanceAge", FIELD_DURATION, AT(instance_age), 0, NULL},
+    CLAIMS_AND_OPTIONS,
+};
+static const struct field AZURE_FIELDS[] = {
+    TYPE_AND_NAME,
+    {"tenantID", FIELD_TEXT, AT(tenant_id), 0, NULL},
+    {"resourceGroups", FIELD_TEXTS, AT(resource_groups), FIELD_NULL_WHEN_NONE, NULL},
+    {"subscriptionIDs", FIELD_TEXTS, AT(subscription_ids), FIELD_NULL_WHEN_NONE, NULL},
+    {"objectIDs", FIELD_TEXTS, AT(object_ids), FIELD_NULL_WHEN_NONE, NULL},
+    {"audience", FIELD_TEXT, AT(audience), FIELD_OMIT_EMPTY, NULL},
+    CLOUD_SWITCHES,
+    CLAIMS_AND_OPTIONS,
+};
+static const struct field K8SSA_FIELDS[] = {
+    TYPE_AND_NAME,
+    {"publicKeys", FIELD_BYTES, AT(public_keys), FIELD_OMIT_EMPTY, NULL},
+    CLAIMS_AND_OPTIONS,
+};
+static const struct field SCEP_FIELDS[] = {
+    TYPE_AND_NAME,
+    {"forceCN", FIELD_BOOL, AT(force_cn), FIELD_OMIT_EMPTY, NULL},
+    {"challenge", FIELD_TEXT, AT(challenge), 0, NULL},
+    {"capabilities", FIELD_TEXTS, AT(capabilities), FIELD_OMIT_EMPTY, NULL},
+    {"includeRoot", FIELD_BOOL, AT(include_root), FIELD_OMIT_EMPTY, NULL},
+    {"excludeIntermediate", FIELD_BOOL, AT(exclude_intermediate), FIELD_OMIT_EMPTY, NULL},
+    {"minimumPublicKeyLength", FIELD_INT, AT(key_length), FIELD_OMIT_EMPTY, NULL},
+    {"decrypterCertificate", FIELD_BYTES, AT(decrypter_certificate), 0, NULL},
+    {"decrypterKeyPEM", FIELD_BYTES, AT(decrypter_key_pem), 0, NULL},
+    {"decrypterKey", FIELD_TEXT, AT(decrypter_key), 0, NULL},
+    {"decrypterKeyURI", FIELD_TEXT, AT(decrypter_key_uri), FIELD_SECRET, NULL},
+    {"decrypterKeyPassword", FIELD_TEXT, AT(decrypter_key_password), 0, NULL},
+    {"encryptionAlgorithmIdentifier", FIELD_INT, AT(encryption), FIELD_OMIT_EMPTY, NULL},
+    CLAIMS_AND_OPTIONS,
+};
+static const struct field NEBULA_FIELDS[] = {
+    TYPE_AND_NAME,
+    {"roots", FIELD_BYTES, AT(roots), FIELD_NULL_WHEN_NONE, NULL},
+    CLAIMS_AND_OPTIONS,
+};
+#undef AT
+
+static struct slice token_id(const struct provisioner *p, struct arena *a,
+                             const struct unserved_config *c)
 {
-    if (json_get(object, name))
-        json_set(object, a, name, json_make_text(a, slice_text(with)));
+    static const struct {
+        const struct provisioner_type *type;
+        const char *prefix;
+    } NAMED[] = {{&PROVISIONER_GCP, "gcp"},
+                 {&PROVISIONER_AWS, "aws"},
+                 {&PROVISIONER_SCEP, "scep"},
+                 {&PROVISIONER_NEBULA, "nebula"}};
+
+    for (size_t i = 0; i < COUNT_OF(NAMED); i++) {
+        if (p->type == NAMED[i].type)
+            return arena_format(a, "%s/%.*s", NAMED[i].prefix, SLICE_ARG(p->name));
+    }
+    if (p->type == &PROVISIONER_K8SSA)
+        return SLICE("k8ssa/k8sSA-default");
+    return p->type == &PROVISIONER_OIDC ? c->client_id : c->tenant_id;
 }
 
-/* The object as written, without what must not be shown on a public route. */
-static void list_as_written(struct provisioner *p, struct arena *a)
+/* What is listed even when it is not written. */
+static void fill_in(struct unserved_config *c)
 {
-    struct json *copy = json_copy(a, p->config);
-    struct json *options = (struct json *)json_get(copy, "options");
-    const struct json *webhooks = json_get(options, "webhooks");
+    c->instance_age.set = true;
+    if (c->disable_ssh_user < 0)
+        c->disable_ssh_user = 1;
+    if (c->disable_ssh_host < 0)
+        c->disable_ssh_host = 0;
+    if (c->audience.n == 0)
+        c->audience = SLICE("https://management.azure.com/");
+}
+
+static void redact(struct unserved_config *c)
+{
+    static const char REDACTED[] = "*** REDACTED ***";
+    struct slice *const secrets[] = {&c->challenge, &c->decrypter_certificate,
+                                     &c->decrypter_key_pem, &c->decrypter_key,
+                                     &c->decrypter_key_password};
+
+    for (size_t i = 0; i < COUNT_OF(secrets); i++)
+        *secrets[i] = slice_text(REDACTED);
+}
+
+static bool init_unserved(struct provisioner *p, struct arena *a, const struct provisioner_env *env,
+                          bool *fatal, struct err *e)
+{
+    struct unserved_config *c = arena_alloc(a, sizeof(*c));
     struct buf b = buf_new(a, 1u << 20);
 
-    for (struct json *w = webhooks ? webhooks->first : NULL; w; w = w->next) {
-        json_remove(w, "secret");
-        json_remove(w, "bearerToken");
-        json_remove(w, "basicAuth");
-    }
-    if (p->type->number == PROVISIONER_SCEP.number) {
-        redact(copy, a, "challenge", REDACTED);
-        redact(copy, a, "decrypterKey", REDACTED);
-        redact(copy, a, "decrypterKeyPassword", REDACTED);
-        redact(copy, a, "decrypterCertificate", REDACTED_BASE64);
-        redact(copy, a, "decrypterKeyPEM", REDACTED_BASE64);
-    }
-    json_print(&b, copy, NULL);
-    p->listing = buf_slice(&b);
-}
-
-static bool init_unserved(struct provisioner *p, struct arena *a, bool *fatal, struct err *e)
-{
+    (void)env;
+    *fatal = true;
+    if (!shape_read(p->type->members, p->config, c, a, e))
+        return false;
     *fatal = false;
-    list_as_written(p, a);
+    p->token_id = token_id(p, a, c);
+    fill_in(c);
+    redact(c);
+    shape_write(p->type->members, c, &b);
+    p->listing = buf_slice(&b);
     return err_set(e, ERR_NOT_IMPLEMENTED, "provisioners of type %s are not served by this version",
                    p->type->name);
 }
 
-/* "<prefix>/<name>" */
-static bool init_named(struct provisioner *p, struct arena *a, const char *prefix, bool *fatal,
-                       struct err *e)
-{
-    p->token_id = arena_format(a, "%s/%.*s", prefix, SLICE_ARG(p->name));
-    return init_unserved(p, a, fatal, e);
-}
-
-/* The token id is the text of a member. */
-static bool init_member(struct provisioner *p, struct arena *a, const char *member, bool *fatal,
-                        struct err *e)
-{
-    p->token_id = json_text(json_get(p->config, member));
-    return init_unserved(p, a, fatal, e);
-}
-
-#define NAMED_INIT(function, prefix)                                                               \
-    static bool function(struct provisioner *p, struct arena *a,                                   \
-                         const struct provisioner_env *env, bool *fatal, struct err *e)            \
-    {                                                                                              \
-        (void)env;                                                                                 \
-        return init_named(p, a, prefix, fatal, e);                                                 \
-    }
-#define MEMBER_INIT(function, member)                                                              \
-    static bool function(struct provisioner *p, struct arena *a,                                   \
-                         const struct provisioner_env *env, bool *fatal, struct err *e)            \
-    {                                                                                              \
-        (void)env;                                                                                 \
-        return init_member(p, a, member, fatal, e);                                                \
-    }
-NAMED_INIT(init_gcp, "gcp")
-NAMED_INIT(init_aws, "aws")
-NAMED_INIT(init_scep, "scep")
-NAMED_INIT(init_nebula, "nebula")
-MEMBER_INIT(init_oidc, "clientID")
-MEMBER_INIT(init_azure, "tenantID")
-
-static bool init_k8ssa(struct provisioner *p, struct arena *a, const struct provisioner_env *env,
-                       bool *fatal, struct err *e)
-{
-    (void)env;
-    p->token_id = SLICE("k8ssa/k8sSA-default");
-    return init_unserved(p, a, fatal, e);
-}
-
 #define UNSERVED(variable, type_name, type_written, record_name, type_number, without_tokens,      \
-                 initialize)                                                                       \
+                 table)                                                                            \
+    static const struct shape table##_SHAPE = {type_name " provisioner",                           \
+                                               sizeof(struct unserved_config), table##_FIELDS,     \
+                                               COUNT_OF(table##_FIELDS), false};                   \
     const struct provisioner_type variable = {.name = (type_name),                                 \
                                               .written = (type_written),                           \
                                               .data_name = (record_name),                          \
                                               .number = (type_number),                             \
                                               .no_tokens = (without_tokens),                       \
-                                              .init = (initialize)}
-UNSERVED(PROVISIONER_OIDC, "OIDC", "OIDC", "OIDC", 2, false, init_oidc);
-UNSERVED(PROVISIONER_GCP, "GCP", "GCP", "GCP", 3, false, init_gcp);
-UNSERVED(PROVISIONER_AWS, "AWS", "AWS", "AWS", 4, false, init_aws);
-UNSERVED(PROVISIONER_AZURE, "Azure", "AZURE", "Azure", 5, false, init_azure);
-UNSERVED(PROVISIONER_K8SSA, "K8sSA", "K8SSA", "K8sSA", 8, false, init_k8ssa);
-UNSERVED(PROVISIONER_SCEP, "SCEP", "SCEP", "SCEP", 10, true, init_scep);
-UNSERVED(PROVISIONER_NEBULA, "Nebula", "NEBULA", "Nebula", 11, false, init_nebula);
+                                              .members = &table##_SHAPE,                           \
+                                              .init = init_unserved}
+UNSERVED(PROVISIONER_OIDC, "OIDC", "OIDC", "OIDC", 2, false, OIDC);
+UNSERVED(PROVISIONER_GCP, "GCP", "GCP", "GCP", 3, false, GCP);
+UNSERVED(PROVISIONER_AWS, "AWS", "AWS", "AWS", 4, false, AWS);
+UNSERVED(PROVISIONER_AZURE, "Azure", "AZURE", "Azure", 5, false, AZURE);
+UNSERVED(PROVISIONER_K8SSA, "K8sSA", "K8SSA", "K8sSA", 8, false, K8SSA);
+UNSERVED(PROVISIONER_SCEP, "SCEP", "SCEP", "SCEP", 10, true, SCEP);
+UNSERVED(PROVISIONER_NEBULA, "Nebula", "NEBULA", "Nebula", 11, false, NEBULA);

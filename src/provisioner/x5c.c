@@ -146,6 +146,7 @@ const struct provisioner_type PROVISIONER_X5C = {
     .data_name = "X5C",
     .number = 7,
     .served = true,
+    .members = &X5C_SHAPE,
     .init = init,
     .authorize = {[METHOD_SIGN] = authorize_sign,
                   [METHOD_REVOKE] = authorize_revoke,

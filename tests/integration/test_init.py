@@ -7,6 +7,7 @@ import re
 import subprocess
 
 import pytest
+import yaml
 from conftest import PASSWORD, STEP_CA, open_jwe
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -246,15 +247,16 @@ def test_pki_makes_certificates_and_keys_only(machine):
 # --- A root of one's own --------------------------------------------------------------------------
 
 
-def make_root(folder, key, algorithm, password=None):
+def make_root(folder, key, algorithm, password=None, path_length=1, days=1000):
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Elder Root")])
     import datetime
 
     now = datetime.datetime.utcnow()
     builder = (x509.CertificateBuilder().subject_name(name).issuer_name(name)
                .public_key(key.public_key()).serial_number(x509.random_serial_number())
-               .not_valid_before(now).not_valid_after(now + datetime.timedelta(days=1000))
-               .add_extension(x509.BasicConstraints(True, 1), True)
+               .not_valid_before(now - datetime.timedelta(days=1001))
+               .not_valid_after(now + datetime.timedelta(days=days))
+               .add_extension(x509.BasicConstraints(True, path_length), True)
                .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False))
     cert = builder.sign(key, algorithm)
     encryption = (serialization.BestAvailableEncryption(password) if password
@@ -297,6 +299,72 @@ def test_a_root_and_a_key_that_do_not_fit_are_refused(machine):
         serialization.NoEncryption()))
     said = machine.step("ca", "init", *USUAL, "--root", "r.crt", "--key", "r.key", ok=False)
     assert "r.key" in said.stderr and files_below(machine.path) == []
+
+
+@pytest.mark.parametrize("options, word", [
+    ({"path_length": 0}, "path length"), ({"days": -1}, "expired"),
+])
+def test_a_root_that_is_good_for_nothing_is_refused(machine, options, word):
+    make_root(machine.folder, ec.generate_private_key(ec.SECP256R1()), hashes.SHA256(), **options)
+    said = machine.step("ca", "init", *USUAL, "--root", "r.crt", "--key", "r.key", ok=False)
+    assert "r.crt" in said.stderr and word in said.stderr
+    assert files_below(machine.path) == []
+
+
+# --- Helm -----------------------------------------------------------------------------------------
+
+
+def test_helm_prints_values_and_writes_nothing(machine, tmp_path):
+    said = machine.step("ca", "init", *USUAL, "--helm", "--ssh", "--acme")
+    assert files_below(machine.path) == []
+    inject = yaml.safe_load(said.stdout)["inject"]
+    assert inject["enabled"] is True
+    config, defaults = (inject["config"]["files"][n] for n in ("ca.json", "defaults.json"))
+    assert config["root"] == "/home/step/certs/root_ca.crt"
+    assert config["address"] == ":8443" and config["dnsNames"] == ["ca.lan", "127.0.0.1"]
+    assert config["db"]["dataSource"].startswith("/home/step/db/")
+    assert config["logger"] == {"format": "json"}
+    assert config["authority"]["enableAdmin"] is False
+    assert [p["type"] for p in config["authority"]["provisioners"]] == ["JWK", "ACME", "SSHPOP"]
+    assert config["tls"]["minVersion"] == 1.2 and config["tls"]["renegotiation"] is False
+    assert list(defaults) == ["ca-url", "ca-config", "fingerprint", "root"]
+    assert defaults["ca-url"] == "https://ca.lan"
+    root, intermediate = (x509.load_pem_x509_certificate(inject["certificates"][n].encode())
+                          for n in ("root_ca", "intermediate_ca"))
+    assert root.fingerprint(hashes.SHA256()).hex() == defaults["fingerprint"]
+    assert inject["certificates"]["ssh_host_ca"].startswith("ecdsa-sha2-nistp256 ")
+    secrets = inject["secrets"]
+    assert not secrets["ca_password"] and not secrets["provisioner_password"]
+    assert set(secrets["ssh"]) == {"host_ca_key", "user_ca_key"}
+    for name, cert in (("root_ca_key", root), ("intermediate_ca_key", intermediate)):
+        (tmp_path / name).write_text(secrets["x509"][name])
+        key = key_of(tmp_path / name, PASSWORD.encode())
+        assert key.public_key().public_numbers() == cert.public_key().public_numbers()
+
+
+def test_a_server_starts_with_what_helm_printed(machine, tmp_path):
+    """Files put where the values belong, below another folder than the container's."""
+    values = machine.step("ca", "init", *USUAL, "--helm").stdout
+    inject = yaml.safe_load(values.replace("/home/step/", f"{tmp_path}/"))["inject"]
+    for folder in ("certs", "secrets", "db"):
+        (tmp_path / folder).mkdir()
+    for name in ("root_ca", "intermediate_ca"):
+        (tmp_path / f"certs/{name}.crt").write_text(inject["certificates"][name])
+    (tmp_path / "secrets/intermediate_ca_key").write_text(
+        inject["secrets"]["x509"]["intermediate_ca_key"])
+    config = dict(inject["config"]["files"]["ca.json"], address="127.0.0.1:0")
+    (tmp_path / "ca.json").write_text(json.dumps(config))
+    process = subprocess.Popen(
+        [STEP_CA, tmp_path / "ca.json", "--password-file", machine.folder / "p"], env=machine.env,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    log = ""
+    for line in process.stderr:
+        log += line
+        if "Serving HTTPS" in line:
+            break
+    process.terminate()
+    log += process.stderr.read()
+    assert process.wait(60) == 0 and "WARNING" not in log, log
 
 
 # --- Contexts -------------------------------------------------------------------------------------
@@ -364,6 +432,15 @@ def test_the_server_starts_in_a_context(machine):
     ([*without("--address"), "--address", "127.0.0.1:http"], ["--address"]),
     ([*USUAL, "--deployment-type", "foo"], ["foo", "--deployment-type"]),
     ([*USUAL, "--deployment-type", "hosted"], ["hosted"]),
+    ([*USUAL, "--pki", "--helm"], ["'--pki'", "'--helm'"]),
+    ([*USUAL, "--kms", "azurekms", "--ra", "StepCAS"], ["'--kms'", "'--ra'"]),
+    ([*USUAL, "--remote-management", "--no-db"], ["'--remote-management'", "'--no-db'"]),
+    ([*USUAL, "--admin-subject", "x"], ["'--admin-subject'", "'--remote-management'"]),
+    ([*USUAL, "--ra", "StepCAS"], ["'--ra'", "not supported"]),
+    ([*USUAL, "--issuer", "https://x"], ["'--issuer'", "not supported"]),
+    ([*USUAL, "--kms", "azurekms"], ["'--kms'", "not supported"]),
+    ([*USUAL, "--remote-management"], ["'--remote-management'", "not supported"]),
+    ([*USUAL, "--remote-management", "--admin-name", "x"], ["not supported"]),
     (without("--name"), ["--name"]),
     (without("--dns"), ["--dns"]),
     (without("--address"), ["--address"]),

@@ -92,6 +92,19 @@ def test_wrong_command_lines_end_with_1(idle, args, word):
     assert done.returncode == 1 and word in done.stderr
 
 
+def test_onboard_without_a_token_shows_the_help(idle):
+    assert "--password-file" in idle.run([STEP_CA, "onboard"]).stdout
+
+
+def test_broken_defaults_are_an_error_of_the_environment(idle, tmp_path):
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/defaults.json").write_text("{")
+    env = dict(idle.env, STEPPATH=str(tmp_path))
+    path = variant(idle, lambda c: None, tmp_path)
+    done = idle.run([STEP_CA, path, "--password-file", idle.password_file], ok=False, env=env)
+    assert done.returncode == 1 and str(tmp_path / "config/defaults.json") in done.stderr
+
+
 def test_a_missing_configuration_gives_three_lines_of_advice(idle, tmp_path):
     missing = tmp_path / "nowhere.json"
     done = run_config(idle, missing)
@@ -207,12 +220,15 @@ REFUSED = [
     ("address", "localhost:http", ["address"]), ("address", "::1:443", ["address"]),
     ("address", 8443, ["address"]),
     ("dnsNames", [], ["variant.json:", "dnsNames"]),
+    ("dnsNames", ["b\u00fccher"], ["variant.json:", "dnsNames", "xn--bcher-kva"]),
+    ("dnsNames", ["a.test:9000"], ["variant.json:", "dnsNames", "a.test:9000", "port"]),
+    ("dnsNames", "localhost, [::1]:443", ["dnsNames", "port"]),
     ("root", None, ["root"]), ("root", "", ["root"]), ("root", ["x", ""], ["root", "1"]),
     ("root", "/nowhere/root.crt", ["/nowhere/root.crt"]),
     ("crt", None, ["crt"]), ("crt", "/nowhere/x.crt", ["crt", "/nowhere/x.crt"]),
     ("key", "", ["key"]), ("key", "/nowhere/key", ["key", "/nowhere/key"]),
     ("federatedRoots", ["a", ""], ["federatedRoots", "1"]),
-    ("insecureAddress", "x", ["insecureAddress"]), ("metricsAddress", "9000", ["metricsAddress"]),
+    ("metricsAddress", "9000", ["metricsAddress"]),
     ("tls.minVersion", "1.2", ["variant.json:", "minVersion"]),
     ("tls.minVersion", 1.25, ["tls.minVersion", "1.25"]),
     ("tls.maxVersion", 2, ["tls.maxVersion", "2"]),
@@ -220,6 +236,12 @@ REFUSED = [
     ("tls.cipherSuites", ["FOO"], ["variant.json:", "tls.cipherSuites", "FOO"]),
     ("tls", {"cipherSuites": ["TLS_RSA_WITH_RC4_128_SHA"], "maxVersion": 1.2},
      ["tls.cipherSuites"]),
+    ("tls", {"cipherSuites": ["TLS_RSA_WITH_AES_128_GCM_SHA256"], "maxVersion": 1.2},
+     ["variant.json:", "tls.cipherSuites", "no usable cipher suite"]),
+    ("tls", {"cipherSuites": ["TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"], "minVersion": 1.0,
+             "maxVersion": 1.1}, ["tls.cipherSuites", "no usable cipher suite"]),
+    ("tls", {"minVersion": 1.0, "maxVersion": 1.1},
+     ["variant.json:", "tls.maxVersion", "no usable cipher suite"]),
     ("kms", {"type": "x"}, ["variant.json:", "kms", "x"]),
     ("kms", {"type": "PKCS11"}, ["kms", "pkcs11"]),
     ("kms", {"uri": "awskms:region=x"}, ["kms", "awskms"]),
@@ -236,12 +258,13 @@ REFUSED = [
     ("authority.provisioners", [{"type": "foo", "name": "bar"}],
      ["variant.json:", "authority.provisioners[0]", "foo", "bar"]),
     ("authority.provisioners", [{"name": "bar"}], ["authority.provisioners[0]", "type"]),
-    ("authority.provisioners", [{"type": "JWK", "name": "n"}],
+    ("authority.provisioners", [{"type": "JWK", "name": "n", "key": 5}],
      ["authority.provisioners[0]", "key"]),
+    ("authority.provisioners", [{"type": "OIDC", "name": "n", "admins": "x"}],
+     ["authority.provisioners[0]", "admins"]),
     ("authority.provisioners", {}, ["authority.provisioners"]),
     ("authority.enableAdmin", True, ["authority.enableAdmin"]),
     ("authority.policy", {"x509": {"allow": {"dns": ["*"]}}}, ["authority.policy"]),
-    ("authority.deploymentType", "linked", ["authority.deploymentType", "linked"]),
     ("authority.certificateIssuer", {"type": "jwk"}, ["authority.certificateIssuer"]),
     ("templates", {"data": {"Step": 1}}, ["templates"]),
     ("ssh", {"keys": [{"type": "x"}]}, ["ssh"]),
@@ -265,6 +288,19 @@ REFUSED = [
                          ids=[f"{i}-{r[0]}" for i, r in enumerate(REFUSED)])
 def test_a_wrong_value_is_fatal_and_named(idle, tmp_path, path, value, words):
     refused_start(idle, setting(path, value), tmp_path, *words)
+
+
+def test_a_linked_deployment_is_an_error_of_the_command_line(idle, tmp_path):
+    def change(config):
+        config["authority"].update(deploymentType="Linked", enableAdmin=True)
+    refused_start(idle, change, tmp_path, "variant.json:", "authority.deploymentType", code=1)
+
+
+def test_an_insecure_address_counts_where_it_is_used(idle, tmp_path):
+    def change(config):
+        config.update(insecureAddress="x", crl={"enabled": True})
+    refused_start(idle, change, tmp_path, "variant.json:", "insecureAddress")
+    starts(idle, setting("insecureAddress", "x"), tmp_path)
 
 
 def test_a_crl_without_a_database_is_refused(idle, tmp_path):
@@ -362,6 +398,32 @@ def test_unknown_keys_are_warned_of_and_renamed_ones_are_not(idle, tmp_path):
         config["authority"]["y"] = 2
     log = starts(idle, change, tmp_path, "variant.json:", '"x"', '"authority.y"')
     assert "_logger" not in log and "//" not in log.replace("https://", "")
+
+
+def test_members_of_provisioners_that_nobody_reads_are_warned_of(idle, tmp_path):
+    """A misspelt restriction is not in force; what looks like a note is one."""
+    def change(config):
+        config["authority"]["provisioners"][0].update(
+            claims={"disableRenewall": True}, _claims={}, options={"x509": {"templat": "x"}})
+        config["authority"]["provisioners"] += [
+            {"type": "ACME", "name": "acme", "requireEABs": True, "challenge": ["dns-01"],
+             "options": {"policy": {"x509": {"alow": {}}}}},
+            {"type": "OIDC", "name": "o", "clientID": "c", "domain": ["x"], "//": "note"}]
+        config["authority"]["policy"] = {"ssh": {"users": {}}}
+    log = starts(idle, change, tmp_path)
+    for key in ("provisioners[0].claims.disableRenewall", "provisioners[0].options.x509.templat",
+                "provisioners[1].requireEABs", "provisioners[1].challenge",
+                "provisioners[1].options.policy.x509.alow", "provisioners[2].domain",
+                "policy.ssh.users"):
+        assert re.search(r"variant\.json:\d+:\d+: unknown key \"authority\." + re.escape(key) + '"',
+                         log), (key, log)
+    assert log.count("unknown key") == 7, log
+
+
+def test_a_jwk_provisioner_without_key_does_not_stop_the_others(idle, tmp_path):
+    def change(config):
+        config["authority"]["provisioners"].append({"type": "JWK", "name": "keyless"})
+    starts(idle, change, tmp_path, 'failed to initialize JWK provisioner "keyless"')
 
 
 def test_names_of_keys_match_in_any_case(idle, tmp_path):

@@ -57,7 +57,6 @@ static void broken_objects_are_configuration_errors(void **state)
         {"{\"type\":\"X5C\",\"name\":\"x\",\"options\":[]}", "options", ERR_MALFORMED},
         {"{\"type\":\"X5C\",\"name\":\"x\",\"roots\":5}", "roots", ERR_MALFORMED},
         {"{\"type\":\"X5C\",\"name\":\"x\",\"roots\":\"?\"}", "roots", ERR_MALFORMED},
-        {"{\"type\":\"JWK\",\"name\":\"x\"}", "key", ERR_MALFORMED},
         {"{\"type\":\"JWK\",\"name\":\"x\",\"key\":5}", "key", ERR_MALFORMED},
         {"{\"type\":\"JWK\",\"name\":\"x\",\"key\":{\"kty\":\"EC\"}}", "key", ERR_MALFORMED},
         {"{\"type\":\"ACME\",\"name\":\"x\",\"challenges\":\"http-01\"}", "challenges",
@@ -118,6 +117,23 @@ static void trouble_is_listed(void **state)
     json_change(v, "name", "\"\"");
     ok(make(v, &p, e));
     assert_non_null(strstr(p->trouble, "name"));
+}
+
+static void a_jwk_without_key_is_disabled(void **state)
+{
+    static const char *const ROWS[] = {"{\"type\":\"JWK\",\"name\":\"x\"}",
+                                       "{\"type\":\"JWK\",\"name\":\"x\",\"key\":null}"};
+    struct provisioner *p;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(ROWS); i++) {
+        ok(make(json_of(ROWS[i]), &p, e));
+        assert_non_null(strstr(p->trouble, "key"));
+        assert_slice(p->token_id, "x:");
+        const struct json *listing = json_of(arena_cstr(A, p->listing));
+        assert_slice(json_text(json_get(listing, "state")), "Uninitialized");
+        assert_int_equal(json_get(listing, "key")->kind, JSON_NULL);
+    }
 }
 
 static void private_keys_are_neither_used_nor_shown(void **state)
@@ -299,7 +315,8 @@ static void secrets_are_not_listed(void **state)
 {
     static const char SCEP[] =
         "{\"type\":\"SCEP\",\"name\":\"s\",\"challenge\":\"TOPSECRET\","
-        "\"decrypterKey\":\"TOPSECRET\",\"decrypterKeyPassword\":\"TOPSECRET\","
+        "\"decrypterKey\":\"TOPSECRET\",\"decrypterKeyURI\":\"TOPSECRET\","
+        "\"decrypterKeyPassword\":\"TOPSECRET\","
         "\"decrypterKeyPEM\":\"VE9QU0VDUkVU\",\"decrypterCertificate\":\"VE9QU0VDUkVU\","
         "\"options\":{\"webhooks\":[{\"name\":\"w\",\"secret\":\"TOPSECRET\",\"bearerToken\":"
         "\"TOPSECRET\",\"basicAuth\":{\"password\":\"TOPSECRET\"}}]}}";
@@ -316,6 +333,68 @@ static void secrets_are_not_listed(void **state)
     assert_null(json_get(hook, "secret"));
 }
 
+/* Whatever an operator notes in an object stays in the file. */
+static void unknown_members_are_not_listed(void **state)
+{
+    static const char NOTES[] = "\"_old\":\"HIDDEN\",\"//\":\"HIDDEN\",\"x\":{\"y\":\"HIDDEN\"}";
+    static const char *const TYPES[] = {"OIDC",  "GCP", "AWS",    "Azure", "ACME",
+                                        "K8sSA", "X5C", "SSHPOP", "SCEP",  "Nebula"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(TYPES); i++) {
+        const char *text = arena_printf(
+            A,
+            "{\"type\":\"%s\",\"name\":\"n\",%s,\"claims\":{\"enableSSHCA\":false,%s},"
+            "\"options\":{%s,\"x509\":{\"template\":\"{}\",%s},\"webhooks\":[{\"name\":\"w\","
+            "\"url\":\"https://h/\",\"kind\":\"ENRICHING\",%s}],\"wire\":{\"oidc\":{%s,"
+            "\"config\":{\"clientId\":\"shown\",%s}},%s}}}",
+            TYPES[i], NOTES, NOTES, NOTES, NOTES, NOTES, NOTES, NOTES, NOTES);
+        struct provisioner *p = provisioner_of(json_of(text));
+        if (slice_search(p->listing, SLICE("HIDDEN")) < p->listing.n ||
+            slice_search(p->listing, SLICE("enableSSHCA")) == p->listing.n)
+            fail_msg("%s: %.*s", TYPES[i], SLICE_ARG(p->listing));
+    }
+}
+
+/* Members that clients look for stand there even when the file has none of them. */
+static void unserved_types_list_their_members(void **state)
+{
+    static const struct {
+        const char *text, *listing;
+    } ROWS[] = {
+        {"{\"clientSecret\":\"public\",\"type\":\"OIDC\",\"name\":\"n\",\"clientid\":\"c\"}",
+         "{\"type\":\"OIDC\",\"name\":\"n\",\"clientID\":\"c\",\"clientSecret\":\"public\","
+         "\"configurationEndpoint\":\"\""},
+        {"{\"type\":\"AWS\",\"name\":\"n\"}",
+         "{\"type\":\"AWS\",\"name\":\"n\",\"accounts\":null,\"disableCustomSANs\":false,"
+         "\"disableTrustOnFirstUse\":false,\"imdsVersions\":null,\"instanceAge\":\"0s\""},
+        {"{\"type\":\"GCP\",\"name\":\"n\",\"instanceAge\":\"1h\"}",
+         "{\"type\":\"GCP\",\"name\":\"n\",\"disableCustomSANs\":false,"
+         "\"disableTrustOnFirstUse\":false,\"disableSSHCAUser\":true,\"disableSSHCAHost\":false,"
+         "\"instanceAge\":\"1h0m0s\""},
+        {"{\"type\":\"Azure\",\"name\":\"n\",\"tenantId\":\"t\"}",
+         "{\"type\":\"Azure\",\"name\":\"n\",\"tenantID\":\"t\",\"resourceGroups\":null,"
+         "\"subscriptionIDs\":null,\"objectIDs\":null,"
+         "\"audience\":\"https://management.azure.com/\",\"disableCustomSANs\":false,"
+         "\"disableTrustOnFirstUse\":false"},
+        {"{\"type\":\"SCEP\",\"name\":\"n\",\"includeRoot\":true}",
+         "{\"type\":\"SCEP\",\"name\":\"n\",\"challenge\":\"*** REDACTED ***\","
+         "\"includeRoot\":true,\"decrypterCertificate\":\"KioqIFJFREFDVEVEICoqKg==\","
+         "\"decrypterKeyPEM\":\"KioqIFJFREFDVEVEICoqKg==\",\"decrypterKey\":\"*** REDACTED ***\","
+         "\"decrypterKeyPassword\":\"*** REDACTED ***\""},
+        {"{\"type\":\"Nebula\",\"name\":\"n\"}",
+         "{\"type\":\"Nebula\",\"name\":\"n\",\"roots\":null"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(ROWS); i++) {
+        struct provisioner *p = provisioner_of(json_of(ROWS[i].text));
+        const char *wanted = arena_printf(A, "%s,\"state\":\"Uninitialized\",", ROWS[i].listing);
+        if (!slice_starts(p->listing, wanted))
+            fail_msg("row %zu: %.*s", i, SLICE_ARG(p->listing));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -323,6 +402,7 @@ int main(void)
         TEST(broken_objects_are_configuration_errors),
         TEST(empty_options_are_fine),
         TEST(trouble_is_listed),
+        TEST(a_jwk_without_key_is_disabled),
         TEST(private_keys_are_neither_used_nor_shown),
         TEST(symmetric_keys_are_neither_used_nor_shown),
         TEST(keys_that_are_weak_or_cannot_sign_are_not_used),
@@ -332,6 +412,8 @@ int main(void)
         TEST(unserved_types_are_known_by_their_ids),
         TEST(acme_offers_what_is_known),
         TEST(secrets_are_not_listed),
+        TEST(unknown_members_are_not_listed),
+        TEST(unserved_types_list_their_members),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
