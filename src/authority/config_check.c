@@ -390,14 +390,11 @@ static bool check_db(const struct checker *k)
 /* Without the vendor's token such a CA is not configured at all: an error of the command line. */
 static bool check_deployment(const struct checker *k)
 {
-    struct slice type = k->c->authority.deployment_type;
-
-    if (!slice_is_case(type, "linked") && !slice_is_case(type, "hosted"))
+    if (!slice_is_case(k->c->authority.deployment_type, "linked"))
         return true;
     wrong(k, "authority.deploymentType",
-          "\"%.*s\" deployments need their vendor's service and are not supported",
-          SLICE_ARG(type));
-    if (k->e && slice_is_case(type, "linked"))
+          "\"linked\" deployments need their vendor's service and are not supported");
+    if (k->e)
         k->e->code = CONFIG_LINKED;
     return false;
 }
