@@ -119,8 +119,10 @@ static bool choose_names(struct creating *c)
         sans = &subject;
         n = 1;
     }
-    sans_split(c->inv->arena, sans, n, &c->sans);
-    if (subject.n || (c->sans.n && !ca))
+    if (n > 0 && ca)
+        note(c->inv, "The flag '--san' has no effect: certificates of CAs have no such names.");
+    sans_split(c->inv->arena, sans, ca ? 0 : n, &c->sans);
+    if (subject.n || c->sans.n)
         return true;
     return err_set(&c->inv->err, ERR_MALFORMED, "%s",
                    ca ? "the subject of a CA must not be empty (RFC 5280 4.1.2.6)"

@@ -23,6 +23,21 @@ static struct slice usual_begin(struct invocation *inv)
     return rfc3339(inv->arena, instant_sec(now.sec - EARLIER));
 }
 
+/* Without '--principal' it is good for the identity and for nobody else.  What a token binds, or
+ * who the provider says it is, is named by the desk. */
+static void name_principal(const struct ssh_desk *d, struct ca_ssh_sign_wish *ask)
+{
+    bool told = d->has_given && (d->given_kind == OTT_JWK || d->given_kind == OTT_OIDC);
+    struct slice *only;
+
+    if (told || ask->n_principals > 0 || !ask->key_id.n)
+        return;
+    only = arena_alloc(d->inv->arena, sizeof(*only));
+    *only = ask->key_id;
+    ask->principals = only;
+    ask->n_principals = 1;
+}
+
 bool ssh_login_run(struct ssh_desk *d, struct agent *agent, const struct ssh_login_wish *wish)
 {
     struct invocation *inv = d->inv;
@@ -42,6 +57,7 @@ bool ssh_login_run(struct ssh_desk *d, struct agent *agent, const struct ssh_log
     ask.public_key = own.key.blob;
     if (wish->add_user)
         ask.add_user_key = other.key.blob;
+    name_principal(d, &ask);
     if (!ask.valid_after.n && !d->has_given)
         ask.valid_after = usual_begin(inv);
     if (!ssh_desk_grant(d, NULL, &ask))
@@ -149,8 +165,8 @@ static const struct flag LOGIN_FLAGS[] = {
     {"token", FLAG_TEXT, "<token>",
      "The one-time <token> that grants the certificate. Without it one is made.", NULL, 0},
     {"principal,n", FLAG_TEXTS, "<name>",
-     "An account <name> that the certificate is good for. Without any they follow from the "
-     "identity. Can be given several times.",
+     "An account <name> that the certificate is good for. Default: the identity. Can be given "
+     "several times.",
      NULL, 0},
     {"identity", FLAG_TEXT, "<identity>",
      "The <identity> when it is no argument: for the file of defaults.", NULL, 0},
@@ -179,11 +195,12 @@ const struct command CMD_SSH_LOGIN = {
         "When the agent holds a valid certificate of the CA under that name already, nothing is "
         "done unless '--force' says so. With a provisioner of type OIDC the identity is the "
         "e-mail address of whoever logs in at the provider.",
-    .arguments = "identity\tFor whom the certificate is: its key id. Without '--principal' the "
-                 "accounts follow from it: alice@example.com may log in as alice.",
+    .arguments =
+        "identity\tFor whom the certificate is: its key id and, without '--principal', the "
+        "account that it is good for.",
     .examples = "Log in for the day:\n"
-                "$ step ssh login alice@example.com\n\n"
-                "For one hour, as another account:\n"
+                "$ step ssh login alice\n\n"
+                "For one hour, under an e-mail address and as another account:\n"
                 "$ step ssh login --not-after 1h --principal deploy alice@example.com",
     .flag_sets = LOGIN_SETS,
     .rules = LOGIN_RULES,

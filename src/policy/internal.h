@@ -20,3 +20,8 @@ struct policy {
 };
 const char *policy_kind_name(enum policy_kind kind);
 struct slice policy_lower(struct arena *a, struct slice s);
+/* A host's name in A-labels and lower case.  No label is empty, so there is no dot at its end. */
+bool policy_domain(struct arena *a, struct slice name, struct slice *ascii) CHECKED;
+/* A mailbox (RFC 5321 section 4.1.2): its local part without quotes and escapes, its domain. */
+bool policy_mailbox(struct arena *a, struct slice text, struct slice *local,
+                    struct slice *domain) CHECKED;

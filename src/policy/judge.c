@@ -5,7 +5,6 @@
 #include "base/uri.h"
 #include "crypto/der.h"
 #include "policy/internal.h"
-#include "x509/idna.h"
 
 /* A name in the form that rules are compared with. */
 struct candidate {
@@ -28,32 +27,15 @@ static bool unreadable(struct err *e, enum policy_kind kind, struct slice name, 
 /* --- Into comparable form
  * ------------------------------------------------------------------------- */
 
-static bool prepare_dns(struct arena *a, enum policy_kind kind, struct slice name,
-                        struct candidate *c, struct err *e)
+static bool prepare_dns(struct arena *a, struct slice name, struct candidate *c, struct err *e)
 {
-    bool star = slice_starts(name, "*");
-    struct slice rest = star ? slice_from(name, 1) : name;
-    struct slice dotless = slice_starts(rest, ".") ? slice_from(rest, 1) : rest, ascii;
+    bool wildcard = slice_starts(name, "*.");
 
-    if (!idna_lookup(a, dotless, &ascii))
-        return unreadable(e, kind, name, "it is no DNS name (RFC 5891)");
-    ascii = policy_lower(a, ascii);
-    c->text = star ? arena_format(a, "*%s%.*s", dotless.n < rest.n ? "." : "", SLICE_ARG(ascii))
-              : dotless.n < rest.n ? arena_format(a, ".%.*s", SLICE_ARG(ascii))
-                                   : ascii;
+    if (!policy_domain(a, wildcard ? slice_from(name, 2) : name, &c->text))
+        return unreadable(e, POLICY_DNS, name, "it is no DNS name (RFC 5891)");
+    if (wildcard)
+        c->text = arena_format(a, "*.%.*s", SLICE_ARG(c->text));
     return true;
-}
-
-static bool prepare_email(struct arena *a, struct slice name, struct candidate *c, struct err *e)
-{
-    size_t at = slice_rfind(name, '@');
-
-    if (at == 0 || at >= name.n || at + 1 == name.n)
-        return unreadable(e, POLICY_EMAIL, name, "it is no mailbox (RFC 5321)");
-    c->local = slice_sub(name, 0, at);
-    if (c->local.n >= 2 && c->local.p[0] == '"' && c->local.p[c->local.n - 1] == '"')
-        c->local = slice_sub(c->local, 1, c->local.n - 2);
-    return prepare_dns(a, POLICY_EMAIL, slice_from(name, at + 1), c, e);
 }
 
 static bool prepare_uri(struct arena *a, struct slice name, struct candidate *c, struct err *e)
@@ -63,9 +45,8 @@ static bool prepare_uri(struct arena *a, struct slice name, struct candidate *c,
 
     if (!uri_read(a, name, &u, NULL) || u.host.n == 0)
         return unreadable(e, POLICY_URI, name, "it has no host");
-    if (u.host_is_v6 || ip_read(u.host, &ip) || slice_find(u.host, '*') < u.host.n)
-        return unreadable(e, POLICY_URI, name, "its host is no DNS name");
-    return prepare_dns(a, POLICY_URI, u.host, c, e);
+    return (!u.host_is_v6 && !ip_read(u.host, &ip) && policy_domain(a, u.host, &c->text)) ||
+           unreadable(e, POLICY_URI, name, "its host is no DNS name");
 }
 
 static bool prepare(struct arena *a, enum policy_kind kind, struct slice name, struct candidate *c,
@@ -74,11 +55,12 @@ static bool prepare(struct arena *a, enum policy_kind kind, struct slice name, s
     *c = (struct candidate){.text = name};
     switch (kind) {
     case POLICY_DNS:
-        return prepare_dns(a, kind, name, c, e);
+        return prepare_dns(a, name, c, e);
     case POLICY_IP:
         return ip_read(name, &c->ip) || unreadable(e, kind, name, "it is no IP address");
     case POLICY_EMAIL:
-        return prepare_email(a, name, c, e);
+        return policy_mailbox(a, name, &c->local, &c->text) ||
+               unreadable(e, kind, name, "it is no mailbox (RFC 5321)");
     case POLICY_URI:
         return prepare_uri(a, name, c, e);
     default:
@@ -155,22 +137,30 @@ static bool any_match(const struct policy *p, enum policy_kind kind,
     return false;
 }
 
-bool policy_check_name(struct arena *a, const struct policy *p, enum policy_kind kind,
-                       struct slice name, struct err *e)
+/* Names that no rule is about are read all the same where readable is set: what looks like a name
+ * of its kind, and is none, could be meant for another kind.  Not so URIs, which need no host. */
+static bool judge(struct arena *a, const struct policy *p, enum policy_kind kind, struct slice name,
+                  bool readable, struct err *e)
 {
+    bool ruled = p->allow[kind].n + p->deny[kind].n > 0;
     struct candidate c;
 
-    if (!p)
+    if (!ruled && p->any_allow)
+        return not_allowed(e, kind, name);
+    if (!ruled && (!readable || kind == POLICY_URI))
         return true;
-    if (p->allow[kind].n == 0 && p->deny[kind].n == 0)
-        return !p->any_allow || not_allowed(e, kind, name);
     if (!prepare(a, kind, name, &c, e))
         return false;
     if (any_match(p, kind, &p->deny[kind], &c))
         return not_allowed(e, kind, name);
-    if (p->allow[kind].n > 0 && !any_match(p, kind, &p->allow[kind], &c))
-        return not_allowed(e, kind, name);
-    return true;
+    return p->allow[kind].n == 0 || any_match(p, kind, &p->allow[kind], &c) ||
+           not_allowed(e, kind, name);
+}
+
+bool policy_check_name(struct arena *a, const struct policy *p, enum policy_kind kind,
+                       struct slice name, struct err *e)
+{
+    return !p || judge(a, p, kind, name, true, e);
 }
 
 /* --- Certificates
@@ -187,6 +177,8 @@ static bool check_common_name(struct arena *a, const struct policy *p, struct sl
                               struct err *e)
 {
     struct candidate c = {.text = cn};
+    /* Rules that only deny common names are for names that are plain text, too. */
+    bool readable = p->deny[POLICY_CN].n == 0 || p->any_allow;
 
     if (cn.n == 0)
         return true;
@@ -194,9 +186,8 @@ static bool check_common_name(struct arena *a, const struct policy *p, struct sl
         return not_allowed(e, POLICY_CN, cn);
     if (any_match(p, POLICY_CN, &p->allow[POLICY_CN], &c))
         return true;
-    if (policy_check_name(a, p, KIND_OF_SAN[san_kind_of(cn)], cn, NULL))
-        return true;
-    return not_allowed(e, POLICY_CN, cn);
+    return judge(a, p, KIND_OF_SAN[san_kind_of(cn)], cn, readable, NULL) ||
+           not_allowed(e, POLICY_CN, cn);
 }
 
 /* --- Names that no rule has a kind for ------------------------------------------------------- */
@@ -228,7 +219,7 @@ static bool check_other(struct arena *a, const struct policy *p, const struct sa
             if (slice_eq(type, slice_of(DEVICE[i], sizeof(DEVICE[i]))))
                 return true;
         if (slice_eq(type, slice_of(UPN, sizeof(UPN))) && der_take_string(&value, a, &text))
-            return policy_check_name(a, p, POLICY_EMAIL, text, e);
+            return judge(a, p, POLICY_EMAIL, text, false, e);
     }
     return !p->any_allow ||
            err_set(e, ERR_FORBIDDEN, "a name of the kind \"%s name\" is not allowed by policy",

@@ -1,6 +1,5 @@
 /* Rules from JSON: trimmed, lower-cased, checked, without duplicates. */
 #include "policy/internal.h"
-#include "x509/idna.h"
 
 #define RULES_MAX 10000
 
@@ -46,7 +45,9 @@ static bool read_dns(struct arena *a, struct slice text, struct policy_rule *out
         return bad(e, "expected a DNS name or *.name");
     if (slice_find(name, '*') < name.n)
         return bad(e, "a '*' stands only in front, followed by a dot");
-    if (!idna_lookup(a, name, &name))
+    if (name.p[name.n - 1] == '.')
+        return bad(e, "a DNS name is written without a dot at its end here");
+    if (!policy_domain(a, name, &name))
         return bad(e, "it cannot be converted to a DNS name (RFC 5891)");
     out->text = wildcard ? arena_format(a, ".%.*s", SLICE_ARG(name)) : name;
     return true;
@@ -83,15 +84,14 @@ static bool read_email(struct arena *a, struct slice text, struct policy_rule *o
     size_t at = slice_find(text, '@');
     struct slice domain = at < text.n ? slice_from(text, at + 1) : text;
 
-    if (slice_is(text, "*") || domain.n == 0 || slice_find(domain, '@') < domain.n ||
-        domain.p[0] == '.' || slice_find(domain, '*') < domain.n)
+    if (slice_find(text, '*') < text.n)
+        return bad(e, "a '*' has no meaning in rules for email: @domain is every mailbox of it");
+    if (domain.n == 0 || slice_find(domain, '@') < domain.n || domain.p[0] == '.')
         return bad(e, "expected user@domain, @domain or domain");
-    if (!idna_lookup(a, domain, &domain))
-        return bad(e, "its domain cannot be converted (RFC 5891)");
-    if (at > 0 && at < text.n)
-        out->local = slice_sub(text, 0, at);
-    out->text = domain;
-    return true;
+    if (at > 0 && at < text.n && !policy_mailbox(a, text, &out->local, &out->text))
+        return bad(e, "it is no mailbox (RFC 5321)");
+    return policy_domain(a, domain, &out->text) ||
+           bad(e, "its domain cannot be converted (RFC 5891)");
 }
 
 static bool read_uri(struct arena *a, struct slice text, struct policy_rule *out, struct err *e)

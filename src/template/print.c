@@ -483,9 +483,23 @@ static void print_object(struct tprint *p, const struct tvalue *v, uint32_t verb
     buf_byte(p->b, '}');
 }
 
+/* What the type makes of the verb itself. */
+static bool print_verb(struct tprint *p, const struct tvalue *v, uint32_t verb)
+{
+    struct buf b = run_buf(p->run);
+
+    if (!v->type || !v->type->verb || p->sharp_v || p->erroring ||
+        (v->kind == T_OBJECT && !v->self) || !v->type->verb(v, verb, &b))
+        return false;
+    p->b->failed |= b.failed;
+    return put_text(p, buf_slice(&b), 's');
+}
+
 /* The type's own text, for the verbs that take a text. */
 static bool print_own(struct tprint *p, const struct tvalue *v, uint32_t verb)
 {
+    if (print_verb(p, v, verb))
+        return true;
     if (!v->type || !v->type->text || p->sharp_v || p->erroring || verb >= 0x80 ||
         !strchr("vsxXq", (int)verb))
         return false;

@@ -68,6 +68,8 @@ struct ttype {
     size_t n_methods;
     /* The type's own text ("String" method); NULL: `{a b}`, or as its kind prints. */
     bool (*text)(const struct tvalue *v, struct buf *out);
+    /* What a printf verb makes of it; false: the type says nothing about that verb. */
+    bool (*verb)(const struct tvalue *v, uint32_t verb, struct buf *out);
     /* The type's own JSON; NULL: from the fields, or as its kind does. */
     bool (*json)(const struct tvalue *v, struct buf *out);
 };

@@ -30,6 +30,11 @@ struct cert {
 /* Exactly one DER certificate, copied into a.  ERR_MALFORMED names the field and RFC 5280's
  * section. */
 bool cert_read(struct arena *a, struct slice der, struct cert **cert, struct err *e) CHECKED;
+/* The same for who only shows it: an extension that decides something and does not decode is in
+ * the list of extensions, and nothing else knows of it.  Nothing may be decided by what is read
+ * this way. */
+bool cert_look(struct arena *a, struct slice der, struct cert **cert, struct err *e) CHECKED;
+typedef bool cert_read_fn(struct arena *a, struct slice der, struct cert **cert, struct err *e);
 /* Decimal serial: the form of the API and of the store. */
 struct slice serial_decimal(struct arena *a, struct slice magnitude);
 /* Decimal, or with prefix 0x, 0b, 0o, or a leading 0 (octal); '_' between digits.  magnitude as
@@ -48,6 +53,9 @@ struct cert_list {
 /* Bundle: every CERTIFICATE block without PEM headers, other blocks and junk skipped; or exactly
  * one DER certificate.  One bad certificate, or none at all, is an error naming `name`. */
 bool cert_list_read(struct arena *a, struct slice text, const char *name, struct cert_list *list,
+                    struct err *e) CHECKED;
+/* With cert_look. */
+bool cert_list_look(struct arena *a, struct slice text, const char *name, struct cert_list *list,
                     struct err *e) CHECKED;
 bool cert_list_load(struct arena *a, const char *path, struct cert_list *list,
                     struct err *e) CHECKED;
@@ -83,6 +91,8 @@ struct x509_leaf {
                                  p == NULL: none, and one found in raw is dropped */
     const struct key *key;
     struct slice ski;    /* empty: SHA-1 of the key bits */
+    bool no_ski;         /* none at all, unless it is a CA (RFC 5280 4.2.1.2) */
+    struct slice aki;    /* of a self-signed certificate; otherwise the issuer's key says it */
     struct sig_alg alg;  /* SIG_ANY: the issuer's choice */
     struct slice serial; /* magnitude; empty: 128 random bits */
     /* Renew, rekey: only AKI (and ski when set) are made, raw follows without those two.  A

@@ -143,7 +143,7 @@ void cert_list_add(struct arena *a, struct cert_list *list, struct cert *c)
     list->v = v;
 }
 
-static bool bundle_read(struct arena *a, struct slice text, const char *name,
+static bool bundle_read(struct arena *a, struct slice text, const char *name, cert_read_fn *read,
                         struct cert_list *list, struct err *e)
 {
     struct err local = {0}, *why = e ? e : &local;
@@ -154,7 +154,7 @@ static bool bundle_read(struct arena *a, struct slice text, const char *name,
     while (pem_next(a, &text, &block, why)) {
         if (!slice_is(block.label, "CERTIFICATE") || block.n_headers)
             continue;
-        if (!cert_read(a, block.der, &c, why))
+        if (!read(a, block.der, &c, why))
             return err_wrap(why, "error parsing %s: certificate %zu", name, list->n + 1);
         cert_list_add(a, list, c);
     }
@@ -163,21 +163,33 @@ static bool bundle_read(struct arena *a, struct slice text, const char *name,
     return list->n || err_set(why, ERR_MALFORMED, "%s contains no certificate", name);
 }
 
-bool cert_list_read(struct arena *a, struct slice text, const char *name, struct cert_list *list,
-                    struct err *e)
+static bool list_read(struct arena *a, struct slice text, const char *name, cert_read_fn *read,
+                      struct cert_list *list, struct err *e)
 {
     struct cert *c;
 
     *list = (struct cert_list){0};
     text = bom_skip(text);
     if (pem_looks_like(text))
-        return bundle_read(a, text, name, list, e);
+        return bundle_read(a, text, name, read, list, e);
     if (slice_empty(slice_trim(text)))
         return err_set(e, ERR_MALFORMED, "%s contains no certificate", name);
-    if (!cert_read(a, text, &c, e))
+    if (!read(a, text, &c, e))
         return err_wrap(e, "error parsing %s", name);
     cert_list_add(a, list, c);
     return true;
+}
+
+bool cert_list_read(struct arena *a, struct slice text, const char *name, struct cert_list *list,
+                    struct err *e)
+{
+    return list_read(a, text, name, cert_read, list, e);
+}
+
+bool cert_list_look(struct arena *a, struct slice text, const char *name, struct cert_list *list,
+                    struct err *e)
+{
+    return list_read(a, text, name, cert_look, list, e);
 }
 
 bool cert_list_load(struct arena *a, const char *path, struct cert_list *list, struct err *e)

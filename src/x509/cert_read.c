@@ -209,18 +209,23 @@ static const struct {
     {&OID_EXT_SAN, san_read},
 };
 
-static bool deciding_read(struct arena *a, struct cert *c, struct err *e)
+static bool deciding_read(struct arena *a, struct cert *c, bool look, struct err *e)
 {
     c->basic.path_len = -1;
     for (size_t i = 0; i < COUNT_OF(DECIDING); i++) {
         const struct extension *x = extensions_get(&c->extensions, DECIDING[i].oid);
-        if (x && !DECIDING[i].read(a, c, x->value, e))
+        struct cert before = *c;
+        if (!x || DECIDING[i].read(a, c, x->value, look ? NULL : e))
+            continue;
+        if (!look)
             return false;
+        *c = before;
     }
     return true;
 }
 
-bool cert_read(struct arena *a, struct slice der, struct cert **cert, struct err *e)
+static bool read_cert(struct arena *a, struct slice der, bool look, struct cert **cert,
+                      struct err *e)
 {
     struct signed_object o;
     struct der outer, tbs;
@@ -246,10 +251,20 @@ bool cert_read(struct arena *a, struct slice der, struct cert **cert, struct err
         return false;
     if (!der_done(&tbs))
         return bad(e, "DER", "nothing after the extensions", "4.1");
-    if (!deciding_read(a, c, e))
+    if (!deciding_read(a, c, look, e))
         return false;
     *cert = c;
     return true;
+}
+
+bool cert_read(struct arena *a, struct slice der, struct cert **cert, struct err *e)
+{
+    return read_cert(a, der, false, cert, e);
+}
+
+bool cert_look(struct arena *a, struct slice der, struct cert **cert, struct err *e)
+{
+    return read_cert(a, der, true, cert, e);
 }
 
 /* --- Signatures --------------------------------------------------------------------------- */

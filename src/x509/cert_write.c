@@ -77,6 +77,8 @@ static bool ski_put(struct buf *b, const struct making *m, bool *critical, struc
 {
     (void)e;
     (void)critical;
+    if (slice_empty(m->ski))
+        return true;
     der_octets(b, m->ski);
     return true;
 }
@@ -426,11 +428,12 @@ bool signed_object_put(struct buf *der, struct slice body, struct sig_alg alg,
     return buf_done(der, "signed object", e);
 }
 
-/* RFC 5280 4.2.1.1: absent when self-signed. */
-static struct slice aki_of(const struct issuer *issuer, struct slice subject)
+/* RFC 5280 4.2.1.1: absent when self-signed, unless it is asked for. */
+static struct slice aki_of(const struct x509_leaf *leaf, const struct issuer *issuer,
+                           struct slice subject)
 {
     if (!issuer->chain.n || slice_eq(issuer->chain.v[0]->subject.raw, subject))
-        return SLICE_NONE;
+        return leaf->aki;
     return issuer->chain.v[0]->ski;
 }
 
@@ -452,8 +455,10 @@ bool x509_leaf_sign(const struct x509_leaf *leaf, const struct issuer *issuer, s
         !buf_done(&name, "subject", e))
         return false;
     m.subject = buf_slice(&name);
-    m.aki = aki_of(issuer, m.subject);
-    m.ski = slice_empty(leaf->ski) ? slice_of(leaf->key->ski, sizeof(leaf->key->ski)) : leaf->ski;
+    m.aki = aki_of(leaf, issuer, m.subject);
+    m.ski = leaf->no_ski && !leaf->basic.ca ? SLICE_NONE
+            : slice_empty(leaf->ski)        ? slice_of(leaf->key->ski, sizeof(leaf->key->ski))
+                                            : leaf->ski;
     struct slice issuer_name = issuer->chain.n ? issuer->chain.v[0]->subject.raw : m.subject;
     return tbs_put(&tbs, &m, issuer_name, alg, rng, e) &&
            signed_object_put(der, buf_slice(&tbs), alg, issuer->signer, d, e);

@@ -178,6 +178,7 @@ static bool reason_read(struct arena *a, struct der *in, struct crl_entry *entry
 
     if (!der_next(in, NULL, NULL, &whole))
         return bad(e, "entry", "a list of extensions after the date", "5.1.2.6");
+    entry->extensions = whole;
     if (!extensions_read(a, whole, &x, e))
         return err_wrap(e, "CRL: entry");
     const struct extension *reason = extensions_get(&x, &OID_EXT_REASON);

@@ -6,7 +6,8 @@
 struct crl_entry {
     struct slice serial; /* magnitude */
     struct instant at;
-    int reason; /* 0: no extension */
+    int reason;              /* 0: no extension */
+    struct slice extensions; /* read: their list, DER; empty when there is none */
 };
 struct crl_order {
     uint64_t number;

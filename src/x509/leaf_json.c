@@ -66,6 +66,9 @@ static bool read_extra(const struct reader *r, const struct json *list, struct s
         x->value = value->text;
         x->tag = oid_eq(&OID_EMAIL_ADDRESS, x->type) ? DER_IA5_STRING : 0;
         out->n_extra++;
+        /* It stands for the member (subject_put); what judges the member is to see it. */
+        if (oid_eq(&OID_CN, x->type))
+            out->common_name = x->value;
     }
     return true;
 }
@@ -132,9 +135,7 @@ static bool read_version(const struct reader *r, const struct json *v)
 
 static bool read_aki(const struct reader *r, const struct json *v)
 {
-    struct slice unused;
-
-    return bytes(r, v, &unused);
+    return bytes(r, v, &r->out->leaf.aki);
 }
 
 static bool read_raw_subject(const struct reader *r, const struct json *v)
@@ -356,6 +357,7 @@ static bool read_policies(const struct reader *r, const struct json *v)
 
 static bool read_ski(const struct reader *r, const struct json *v)
 {
+    r->out->leaf.no_ski = v->kind == JSON_TEXT && v->text.n == 0;
     return bytes(r, v, &r->out->leaf.ski);
 }
 

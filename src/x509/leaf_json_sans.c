@@ -271,6 +271,8 @@ static bool add_upn(struct names *n, struct slice value)
 {
     struct buf b = buf_new(n->a, 8u << 10);
 
+    if (value.n == 0)
+        return wrong(n, "sans", "a value of userPrincipalName that is not empty");
     der_put(&b, DER_UTF8_STRING, value);
     return buf_done(&b, "user principal name", n->e) &&
            add_other(n, slice_of(OID_UPN, sizeof(OID_UPN)), buf_slice(&b));
@@ -296,6 +298,8 @@ static bool add_strict(struct names *n, const struct json *entry)
 
     if (value.n == 0 && (!given || given->kind == JSON_NULL))
         return true;
+    if (value.n == 0 && is_plain(type))
+        return wrong(n, "sans", "a value: asn1Value says nothing for names of this type");
     if (slice_is(type, "dns"))
         return add_strict_dns(n, value);
     if (slice_is(type, "ip"))

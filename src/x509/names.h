@@ -33,7 +33,7 @@ struct subject {
     struct slice *country, *province, *locality, *street, *postal_code, *organization, *unit;
     size_t n_country, n_province, n_locality, n_street, n_postal_code, n_organization, n_unit;
     struct slice common_name, serial_number;
-    struct dn_attribute *extra; /* appended, each its own RDN */
+    struct dn_attribute *extra; /* appended, each its own RDN, in the place of those of its type */
     size_t n_extra;
 };
 bool subject_is_empty(const struct subject *s);

@@ -288,11 +288,21 @@ static void pair_put(struct buf *b, struct slice type, struct slice value)
     der_close(b, at);
 }
 
-static void rdn_put(struct buf *b, const struct oid *type, const struct slice *values, size_t n)
+static bool has_extra(const struct subject *s, const struct oid *type)
+{
+    for (size_t i = 0; i < s->n_extra; i++)
+        if (oid_eq(type, s->extra[i].type))
+            return true;
+    return false;
+}
+
+/* An extra attribute stands for those of its type. */
+static void rdn_put(struct buf *b, const struct subject *s, const struct oid *type,
+                    const struct slice *values, size_t n)
 {
     size_t at;
 
-    if (!n)
+    if (!n || has_extra(s, type))
         return;
     der_open(b, DER_SET, &at);
     for (size_t i = 0; i < n; i++)
@@ -324,15 +334,15 @@ void subject_put(struct buf *b, const struct subject *s)
     size_t at;
 
     der_open(b, DER_SEQUENCE, &at);
-    rdn_put(b, &OID_C, s->country, s->n_country);
-    rdn_put(b, &OID_ST, s->province, s->n_province);
-    rdn_put(b, &OID_L, s->locality, s->n_locality);
-    rdn_put(b, &OID_STREET, s->street, s->n_street);
-    rdn_put(b, &OID_POSTAL_CODE, s->postal_code, s->n_postal_code);
-    rdn_put(b, &OID_O, s->organization, s->n_organization);
-    rdn_put(b, &OID_OU, s->unit, s->n_unit);
-    rdn_put(b, &OID_CN, &s->common_name, !slice_empty(s->common_name));
-    rdn_put(b, &OID_SERIAL_NUMBER, &s->serial_number, !slice_empty(s->serial_number));
+    rdn_put(b, s, &OID_C, s->country, s->n_country);
+    rdn_put(b, s, &OID_ST, s->province, s->n_province);
+    rdn_put(b, s, &OID_L, s->locality, s->n_locality);
+    rdn_put(b, s, &OID_STREET, s->street, s->n_street);
+    rdn_put(b, s, &OID_POSTAL_CODE, s->postal_code, s->n_postal_code);
+    rdn_put(b, s, &OID_O, s->organization, s->n_organization);
+    rdn_put(b, s, &OID_OU, s->unit, s->n_unit);
+    rdn_put(b, s, &OID_CN, &s->common_name, !slice_empty(s->common_name));
+    rdn_put(b, s, &OID_SERIAL_NUMBER, &s->serial_number, !slice_empty(s->serial_number));
     for (size_t i = 0; i < s->n_extra; i++)
         extra_put(b, &s->extra[i]);
     der_close(b, at);

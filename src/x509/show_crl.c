@@ -15,22 +15,153 @@ static struct slice time_text(struct arena *a, struct instant t)
 
 /* --- Extensions --------------------------------------------------------------------------- */
 
-/* URI of the distribution point; p == NULL when there is none. */
-static struct slice idp_url(struct slice value)
+/* IssuingDistributionPoint (RFC 5280 5.2.5).  One whose point is named relative to the CRL's issuer
+ * is shown raw: nobody writes them. */
+struct idp {
+    struct slice *names; /* "URI:http://…" */
+    size_t n;
+    bool only[6]; /* by number of the member; 4: indirect */
+    bool some_reasons;
+    uint32_t reasons;
+};
+
+static const struct {
+    unsigned member;
+    const char *text, *json;
+} IDP_FLAGS[] = {
+    {1, "Only User Certificates", "only_user_certificates"},
+    {2, "Only CA Certificates", "only_ca_certificates"},
+    {5, "Only Attribute Certificates", "only_attribute_certificates"},
+    {4, "Indirect CRL", "indirect_crl"},
+};
+
+static struct slice general_name(struct arena *a, uint8_t tag, struct slice content)
 {
-    struct der outer = der_reader(value), in, name, full;
-    struct slice url;
+    static const struct {
+        uint8_t tag;
+        const char *label;
+    } TEXTS[] = {{DER_CONTEXT(1), "email:"}, {DER_CONTEXT(2), "DNS:"}, {DER_CONTEXT(6), "URI:"}};
+    struct dn dn;
+
+    for (size_t i = 0; i < COUNT_OF(TEXTS); i++) {
+        if (TEXTS[i].tag == tag)
+            return arena_format(a, "%s%.*s", TEXTS[i].label, SLICE_ARG(content));
+    }
+    if (tag == DER_CONTEXT_CONSTRUCTED(4) && dn_read(a, content, &dn, NULL))
+        return arena_format(a, "DirName:%.*s", SLICE_ARG(dn_text(a, &dn)));
+    return arena_format(a, "Other:0x%.*s", SLICE_ARG(hex_text(a, content)));
+}
+
+static bool idp_names(struct arena *a, struct der *in, struct idp *p)
+{
+    struct der point, full, count;
+    struct slice content;
+    uint8_t tag;
+    size_t n = 0;
+
+    if (!der_enter(in, DER_CONTEXT_CONSTRUCTED(0), &point) ||
+        !der_enter(&point, DER_CONTEXT_CONSTRUCTED(0), &full) || !der_done(&point))
+        return false;
+    for (count = full; der_next(&count, NULL, NULL, NULL); n++)
+        ;
+    p->names = arena_array(a, n ? n : 1, sizeof(*p->names));
+    while (p->n < n && der_next(&full, &tag, &content, NULL))
+        p->names[p->n++] = general_name(a, tag, content);
+    return der_done(&full);
+}
+
+/* The content of a BIT STRING under another tag. */
+static bool reasons_read(struct slice content, uint32_t *reasons)
+{
+    if (content.n < 2 || content.n > 3)
+        return false;
+    for (size_t i = 0; i < 8 * (content.n - 1); i++)
+        *reasons |= content.p[1 + i / 8] & 0x80 >> i % 8 ? 1u << i : 0;
+    return true;
+}
+
+static bool idp_read(struct arena *a, struct slice value, struct idp *p)
+{
+    struct der outer = der_reader(value), in;
+    struct slice content;
     uint8_t tag;
 
-    if (!der_enter(&outer, DER_SEQUENCE, &in) ||
-        !der_enter(&in, DER_CONTEXT_CONSTRUCTED(0), &name) ||
-        !der_enter(&name, DER_CONTEXT_CONSTRUCTED(0), &full))
-        return SLICE_NONE;
-    while (der_next(&full, &tag, &url, NULL)) {
-        if (tag == DER_CONTEXT(6))
-            return url;
+    *p = (struct idp){0};
+    if (!der_enter(&outer, DER_SEQUENCE, &in) || !der_done(&outer) ||
+        (der_is(&in, DER_CONTEXT_CONSTRUCTED(0)) && !idp_names(a, &in, p)))
+        return false;
+    while (der_next(&in, &tag, &content, NULL)) {
+        unsigned member = tag & 0x1f;
+        if (tag != DER_CONTEXT(member) || member < 1 || member > 5)
+            return false;
+        if (member == 3 && !reasons_read(content, &p->reasons))
+            return false;
+        if (member != 3 && content.n != 1)
+            return false;
+        p->some_reasons |= member == 3;
+        p->only[member] = member != 3 && content.p[0];
     }
-    return SLICE_NONE;
+    return der_done(&in);
+}
+
+/* RFC 5280 4.2.1.13 numbers reasons otherwise than 5.3.1. */
+static struct slice *idp_reasons(struct arena *a, const struct idp *p, size_t *n)
+{
+    static const int CODES[] = {0, 1, 2, 3, 4, 5, 6, 9, 10};
+    struct slice *v = arena_array(a, COUNT_OF(CODES), sizeof(*v));
+
+    *n = 0;
+    for (size_t i = 0; i < COUNT_OF(CODES); i++) {
+        if (p->reasons >> i & 1)
+            v[(*n)++] = slice_text(crl_reason_text(CODES[i]));
+    }
+    return v;
+}
+
+static void idp_text(struct show *s, const struct idp *p)
+{
+    size_t n;
+    struct slice *reasons = idp_reasons(s->a, p, &n);
+
+    if (p->n)
+        show_at(s->b, 16, "Full Name:\n");
+    for (size_t i = 0; i < p->n; i++)
+        show_labelled(s->b, 20, "", p->names[i]);
+    for (size_t i = 0; i < COUNT_OF(IDP_FLAGS); i++) {
+        if (p->only[IDP_FLAGS[i].member])
+            show_at(s->b, 16, "%s\n", IDP_FLAGS[i].text);
+    }
+    if (!p->some_reasons)
+        return;
+    show_at(s->b, 16, "Only Some Reasons: ");
+    show_list(s->b, "", ", ", reasons, n);
+    buf_byte(s->b, '\n');
+}
+
+static struct json *texts_json(struct show *s, const struct slice *v, size_t n)
+{
+    struct json *list = json_make_list(s->a);
+
+    for (size_t i = 0; i < n; i++)
+        json_append(list, json_make_text(s->a, v[i]));
+    return list;
+}
+
+static struct json *idp_json(struct show *s, const struct idp *p)
+{
+    struct json *o = json_make_object(s->a);
+    size_t n;
+    struct slice *reasons = idp_reasons(s->a, p, &n);
+
+    if (p->n)
+        show_member(s, o, "full_names", texts_json(s, p->names, p->n));
+    for (size_t i = 0; i < COUNT_OF(IDP_FLAGS); i++) {
+        if (p->only[IDP_FLAGS[i].member])
+            show_member(s, o, IDP_FLAGS[i].json, json_make_bool(s->a, true));
+    }
+    if (p->some_reasons)
+        show_member(s, o, "only_some_reasons", texts_json(s, reasons, n));
+    return o;
 }
 
 /* Any size: RFC 5280 allows 20 octets. */
@@ -48,7 +179,8 @@ static struct slice number_text(struct arena *a, struct slice value)
 static void extension_text(struct show *s, const struct crl *crl, const struct extension *x)
 {
     const char *critical = x->critical ? " critical" : "";
-    struct slice url = idp_url(x->value), number = number_text(s->a, x->value);
+    struct slice number = number_text(s->a, x->value);
+    struct idp idp;
 
     if (oid_eq(&OID_EXT_AKI, x->oid) && crl->aki.n) {
         show_at(s->b, 12, "X509v3 Authority Key Identifier:%s\n", critical);
@@ -62,10 +194,9 @@ static void extension_text(struct show *s, const struct crl *crl, const struct e
         show_at(s->b, 16, "%.*s\n", SLICE_ARG(number));
         return;
     }
-    if (oid_eq(&OID_EXT_IDP, x->oid) && url.p) {
+    if (oid_eq(&OID_EXT_IDP, x->oid) && idp_read(s->a, x->value, &idp)) {
         show_at(s->b, 12, "X509v3 Issuing Distribution Point:%s\n", critical);
-        show_at(s->b, 16, "Full Name:\n");
-        show_labelled(s->b, 20, "URI:", url);
+        idp_text(s, &idp);
         return;
     }
     show_extension(s, x, false);
@@ -79,20 +210,45 @@ static void hex_upper(struct buf *b, struct slice bytes)
         buf_printf(b, "%02X", bytes.p[i]);
 }
 
+static void entry_extensions(struct show *s, const struct crl_entry *entry, struct extensions *x)
+{
+    *x = (struct extensions){0};
+    if (entry->extensions.n && !extensions_read(s->a, entry->extensions, x, NULL))
+        *x = (struct extensions){0}; /* never: it has been read before */
+}
+
+static void entry_extension_text(struct show *s, const struct crl_entry *entry,
+                                 const struct extension *x)
+{
+    struct slice oid = oid_text(s->a, x->oid);
+
+    if (oid_eq(&OID_EXT_REASON, x->oid)) {
+        show_at(s->b, 20, "X509v3 CRL Reason Code:\n");
+        show_at(s->b, 24, "%s\n", crl_reason_text(entry->reason));
+        return;
+    }
+    show_at(s->b, 20, "%.*s%s\n", SLICE_ARG(oid), x->critical ? ": critical" : "");
+    show_at(s->b, 24, "%s", "");
+    for (size_t i = 0; i < x->value.n; i++)
+        buf_byte(s->b, x->value.p[i] < 0x20 || x->value.p[i] >= 0x7f ? '.' : x->value.p[i]);
+    buf_byte(s->b, '\n');
+}
+
 static void entry_text(struct show *s, const struct crl_entry *entry)
 {
     struct arena_mark mark = arena_mark(s->a);
     struct slice serial = serial_decimal(s->a, entry->serial), at = time_text(s->a, entry->at);
+    struct extensions x;
 
     show_at(s->b, 12, "Serial Number: %.*s (0x", SLICE_ARG(serial));
     hex_upper(s->b, entry->serial);
     buf_text(s->b, ")\n");
     show_at(s->b, 16, "Revocation Date: %.*s\n", SLICE_ARG(at));
-    if (entry->reason) {
+    entry_extensions(s, entry, &x);
+    if (x.n)
         show_at(s->b, 16, "CRL Entry Extensions:\n");
-        show_at(s->b, 20, "X509v3 CRL Reason Code:\n");
-        show_at(s->b, 24, "%s\n", crl_reason_text(entry->reason));
-    }
+    for (size_t i = 0; i < x.n; i++)
+        entry_extension_text(s, entry, &x.v[i]);
     arena_rewind(s->a, mark);
 }
 
@@ -139,16 +295,15 @@ void crl_show_text(struct buf *b, const struct crl *crl, const char *reason)
 static void extension_value(struct show *s, struct json *o, const struct crl *crl,
                             const struct extension *x)
 {
-    struct slice url = idp_url(x->value), number = number_text(s->a, x->value);
+    struct slice number = number_text(s->a, x->value);
+    struct idp idp;
 
     if (oid_eq(&OID_EXT_AKI, x->oid) && crl->aki.n)
         show_member_text(s, o, "authority_key_id", hex_text(s->a, crl->aki));
-    else if (oid_eq(&OID_EXT_CRL_NUMBER, x->oid) && crl->number < INT64_MAX && crl->number >= 0)
-        show_member(s, o, "crl_number", json_make_int(s->a, crl->number));
     else if (oid_eq(&OID_EXT_CRL_NUMBER, x->oid) && number.p)
         show_member_text(s, o, "crl_number", number);
-    else if (oid_eq(&OID_EXT_IDP, x->oid) && url.p)
-        show_member_text(s, o, "issuing_distribution_point", url);
+    else if (oid_eq(&OID_EXT_IDP, x->oid) && idp_read(s->a, x->value, &idp))
+        show_member(s, o, "issuing_distribution_point", idp_json(s, &idp));
     else
         show_member(s, o, arena_cstr(s->a, oid_text(s->a, x->oid)), show_base64(s, x->value));
 }
@@ -163,17 +318,33 @@ static struct json *extension_json(struct show *s, const struct crl *crl, const 
     return o;
 }
 
-static struct json *entry_json(struct show *s, const struct crl_entry *entry)
+static struct json *entry_extension_json(struct show *s, const struct crl_entry *entry,
+                                         const struct extension *x)
 {
     struct json *o = json_make_object(s->a);
 
+    if (oid_eq(&OID_EXT_REASON, x->oid))
+        show_member_text(s, o, "crl_reason_code", slice_text(crl_reason_text(entry->reason)));
+    else
+        show_member(s, o, arena_cstr(s->a, oid_text(s->a, x->oid)), show_base64(s, x->value));
+    if (x->critical)
+        show_member(s, o, "critical", json_make_bool(s->a, true));
+    return o;
+}
+
+static struct json *entry_json(struct show *s, const struct crl_entry *entry)
+{
+    struct json *o = json_make_object(s->a);
+    struct extensions x;
+
     show_member_text(s, o, "serial_number", serial_decimal(s->a, entry->serial));
     show_member_text(s, o, "revocation_time", rfc3339(s->a, entry->at));
-    if (!entry->reason)
+    entry_extensions(s, entry, &x);
+    if (!x.n)
         return o;
-    struct json *list = json_make_list(s->a), *reason = json_make_object(s->a);
-    show_member_text(s, reason, "crl_reason_code", slice_text(crl_reason_text(entry->reason)));
-    json_append(list, reason);
+    struct json *list = json_make_list(s->a);
+    for (size_t i = 0; i < x.n; i++)
+        json_append(list, entry_extension_json(s, entry, &x.v[i]));
     show_member(s, o, "extensions", list);
     return o;
 }

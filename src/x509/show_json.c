@@ -5,7 +5,6 @@
 #include "x509/show_json.h"
 #include "base/encode.h"
 #include "crypto/digest.h"
-#include "x509/chain.h"
 #include "x509/sigalg.h"
 
 void show_member(struct show *s, struct json *object, const char *name, struct json *value)
@@ -44,115 +43,6 @@ struct json *show_algorithm(struct show *s, struct sig_alg alg, struct slice oid
 
     show_member_text(s, o, "name", alg_text(s->a, alg, oid));
     show_member_text(s, o, "oid", oid_text(s->a, oid));
-    return o;
-}
-
-/* --- Names -------------------------------------------------------------------------------- */
-
-static const struct dn_member {
-    const struct oid *oid;
-    const char *name;
-} DN_MEMBERS[] = {
-    {&OID_CN, "common_name"},
-    {&OID_SERIAL_NUMBER, "serial_number"},
-    {&OID_C, "country"},
-    {&OID_L, "locality"},
-    {&OID_ST, "province"},
-    {&OID_STREET, "street_address"},
-    {&OID_O, "organization"},
-    {&OID_OU, "organizational_unit"},
-    {&OID_POSTAL_CODE, "postal_code"},
-    {&OID_DC, "domain_component"},
-    {&OID_EMAIL_ADDRESS, "email_address"},
-    {&OID_UID, "user_id"},
-};
-
-struct json *show_dn(struct show *s, const struct dn *dn)
-{
-    struct json *o = json_make_object(s->a);
-
-    for (size_t k = 0; k < COUNT_OF(DN_MEMBERS); k++) {
-        struct json *list = json_make_list(s->a);
-        for (size_t i = 0; i < dn->n; i++) {
-            if (oid_eq(DN_MEMBERS[k].oid, dn->v[i].type))
-                json_append(list, json_make_text(s->a, dn->v[i].value));
-        }
-        if (list->n)
-            show_member(s, o, DN_MEMBERS[k].name, list);
-    }
-    return o;
-}
-
-/* "CN=a, O=b". */
-static struct slice dn_spaced(struct show *s, const struct dn *dn)
-{
-    struct buf b = buf_new(s->a, 8 * dn->raw.n + 256);
-
-    for (size_t i = 0; i < dn->n; i++) {
-        struct dn one = {.v = &dn->v[i], .n = 1, .raw = dn->raw};
-        buf_text(&b, i ? ", " : "");
-        buf_put(&b, dn_text(s->a, &one));
-    }
-    return buf_slice(&b);
-}
-
-static struct json *sans_of_kind(struct show *s, const struct sans *sans, enum san_kind kind)
-{
-    struct json *list = json_make_list(s->a);
-
-    for (size_t i = 0; i < sans->n; i++) {
-        if (sans->v[i].kind == kind)
-            json_append(list, json_make_text(s->a, sans->v[i].text));
-    }
-    return list;
-}
-
-/* OtherName: { id, value }. */
-static void other_name(struct show *s, struct json *list, struct slice der)
-{
-    struct der whole = der_reader(der), in, value;
-    struct slice type;
-    struct json *o = json_make_object(s->a);
-
-    if (!der_enter(&whole, DER_CONTEXT_CONSTRUCTED(0), &in) || !der_take_oid(&in, &type) ||
-        !der_enter(&in, DER_CONTEXT_CONSTRUCTED(0), &value))
-        return;
-    show_member_text(s, o, "id", oid_text(s->a, type));
-    show_member(s, o, "value", show_base64(s, slice_of(value.p, (size_t)(value.end - value.p))));
-    json_append(list, o);
-}
-
-static struct json *sans_json(struct show *s, const struct sans *sans)
-{
-    static const struct {
-        enum san_kind kind;
-        const char *name;
-    } TEXTS[] = {{SAN_DNS, "dns_names"},
-                 {SAN_EMAIL, "email_addresses"},
-                 {SAN_IP, "ip_addresses"},
-                 {SAN_URI, "uniform_resource_identifiers"}};
-    struct json *o = json_make_object(s->a), *others = json_make_list(s->a),
-                *directories = json_make_list(s->a);
-    struct slice content;
-    struct dn dn;
-
-    for (size_t i = 0; i < COUNT_OF(TEXTS); i++) {
-        struct json *list = sans_of_kind(s, sans, TEXTS[i].kind);
-        if (list->n)
-            show_member(s, o, TEXTS[i].name, list);
-    }
-    for (size_t i = 0; i < sans->n; i++) {
-        struct der whole = der_reader(sans->v[i].text);
-        if (sans->v[i].kind == SAN_OTHER)
-            other_name(s, others, sans->v[i].text);
-        if (sans->v[i].kind == SAN_DIRECTORY && der_next(&whole, NULL, &content, NULL) &&
-            dn_read(s->a, content, &dn, NULL))
-            json_append(directories, show_dn(s, &dn));
-    }
-    if (others->n)
-        show_member(s, o, "other_names", others);
-    if (directories->n)
-        show_member(s, o, "directory_names", directories);
     return o;
 }
 
@@ -216,8 +106,6 @@ static struct json *key_info(struct show *s, const struct key *key, struct slice
 
 /* --- Extensions: false when the value does not decode --------------------------------------- */
 
-typedef struct json *extension_json_fn(struct show *s, const struct extension *x);
-
 static struct json *key_usage(struct show *s, const struct extension *x)
 {
     struct der d = der_reader(x->value);
@@ -254,7 +142,7 @@ static struct json *alt_names(struct show *s, const struct extension *x)
 {
     struct sans sans;
 
-    return sans_read(s->a, x->value, &sans, NULL) ? sans_json(s, &sans) : NULL;
+    return sans_read(s->a, x->value, &sans, NULL) ? show_sans(s, &sans) : NULL;
 }
 
 static struct json *ext_usage(struct show *s, const struct extension *x)
@@ -325,56 +213,16 @@ static struct json *authority_info(struct show *s, const struct extension *x)
     return o;
 }
 
-static struct json *policies(struct show *s, const struct extension *x)
+/* RFC 6962 3.1: never a certificate to be believed. */
+static struct json *ct_poison(struct show *s, const struct extension *x)
 {
-    struct policies p;
-    struct json *list = json_make_list(s->a);
-
-    if (!policies_read(s->a, x->value, &p))
-        return NULL;
-    for (size_t i = 0; i < p.n; i++) {
-        struct json *o = json_make_object(s->a);
-        show_member_text(s, o, "id", oid_text(s->a, p.v[i].oid));
-        if (p.v[i].cps.n) {
-            struct json *cps = json_make_list(s->a);
-            json_append(cps, json_make_text(s->a, p.v[i].cps));
-            show_member(s, o, "cps", cps);
-        }
-        json_append(list, o);
-    }
-    return list;
+    (void)x;
+    return json_make_bool(s->a, true);
 }
 
-static void subtree_members(struct show *s, struct json *o, const struct sans *trees,
-                            const char *const names[SAN_OTHER])
-{
-    for (int kind = 0; kind < SAN_OTHER; kind++) {
-        struct json *list = sans_of_kind(s, trees, (enum san_kind)kind);
-        if (list->n)
-            show_member(s, o, names[kind], list);
-    }
-}
-
-static struct json *constraints(struct show *s, const struct extension *x)
-{
-    static const char *const PERMITTED[SAN_OTHER] = {[SAN_DNS] = "permitted_names",
-                                                     [SAN_EMAIL] = "permitted_email_addresses",
-                                                     [SAN_IP] = "permitted_ip_addresses",
-                                                     [SAN_URI] = "permitted_uris"};
-    static const char *const EXCLUDED[SAN_OTHER] = {[SAN_DNS] = "excluded_names",
-                                                    [SAN_EMAIL] = "excluded_email_addresses",
-                                                    [SAN_IP] = "excluded_ip_addresses",
-                                                    [SAN_URI] = "excluded_uris"};
-    struct json *o = json_make_object(s->a);
-    struct sans permitted, excluded;
-
-    if (!name_constraints_read(s->a, x->value, &permitted, &excluded))
-        return NULL;
-    show_member(s, o, "critical", json_make_bool(s->a, x->critical));
-    subtree_members(s, o, &permitted, PERMITTED);
-    subtree_members(s, o, &excluded, EXCLUDED);
-    return o;
-}
+static const struct oid OID_ISSUER_ALT_NAME = {(const uint8_t[]){0x55, 0x1d, 18}, 3},
+                        OID_CT_POISON = {(const uint8_t[]){0x2b, 6, 1, 4, 1, 0xd6, 0x79, 2, 4, 3},
+                                         10};
 
 static const struct {
     const struct oid *oid;
@@ -389,8 +237,10 @@ static const struct {
     {&OID_EXT_SKI, "subject_key_id", subject_key_id},
     {&OID_EXT_CRL_POINTS, "crl_distribution_points", crl_points},
     {&OID_EXT_AIA, "authority_info_access", authority_info},
-    {&OID_EXT_POLICIES, "certificate_policies", policies},
-    {&OID_EXT_NAME_CONSTRAINTS, "name_constraints", constraints},
+    {&OID_EXT_POLICIES, "certificate_policies", show_policies},
+    {&OID_EXT_NAME_CONSTRAINTS, "name_constraints", show_constraints},
+    {&OID_ISSUER_ALT_NAME, "issuer_alt_name", alt_names},
+    {&OID_CT_POISON, "ct_poison", ct_poison},
 };
 
 /* Puts it into the object of known ones; false: unknown, or not decodable. */
@@ -478,10 +328,10 @@ void cert_show_json(struct buf *b, const struct cert *c, const char *indent)
     show_member_text(s, o, "serial_number", serial_decimal(a, c->serial));
     show_member(s, o, "signature_algorithm", show_algorithm(s, c->sig_alg, c->sig_oid));
     show_member(s, o, "issuer", show_dn(s, &c->issuer));
-    show_member_text(s, o, "issuer_dn", dn_spaced(s, &c->issuer));
+    show_member_text(s, o, "issuer_dn", show_dn_text(s, &c->issuer));
     show_member(s, o, "validity", validity(s, c));
     show_member(s, o, "subject", show_dn(s, &c->subject));
-    show_member_text(s, o, "subject_dn", dn_spaced(s, &c->subject));
+    show_member_text(s, o, "subject_dn", show_dn_text(s, &c->subject));
     show_member(s, o, "subject_key_info", key_info(s, c->key, c->spki));
     extension_members(s, o, &c->extensions);
     show_member(s, o, "signature", signature(s, c));
@@ -503,9 +353,9 @@ void csr_show_json(struct buf *b, const struct csr *c, const char *indent)
     member_int(s, o, "version", 0);
     show_member(s, o, "signature_algorithm", show_algorithm(s, c->sig_alg, c->sig_oid));
     show_member(s, o, "subject", show_dn(s, &c->subject));
-    show_member_text(s, o, "subject_dn", dn_spaced(s, &c->subject));
+    show_member_text(s, o, "subject_dn", show_dn_text(s, &c->subject));
     show_member(s, o, "subject_key_info", key_info(s, c->key, c->spki));
-    show_member(s, o, "subject_alt_name", sans_json(s, &c->sans));
+    show_member(s, o, "subject_alt_name", show_sans(s, &c->sans));
     extension_members(s, o, &c->extensions);
     show_member(s, sig, "signature_algorithm", show_algorithm(s, c->sig_alg, c->sig_oid));
     show_member(s, sig, "value", show_base64(s, c->signature));

@@ -127,6 +127,15 @@ def test_root_has_the_extensions_of_its_profile(pki):
     assert root.serial_number.bit_length() <= 128
 
 
+def test_certificates_of_cas_have_no_alternative_names(step):
+    ca = ["--ca", "r.crt", "--ca-key", "r.key"]
+    for name, more in (("r", ["--profile", "root-ca"]), ("i", ["--profile", "intermediate-ca", *ca])):
+        done = step.create(name, f"{name}.crt", f"{name}.key", *more, "--san", "a.b", *PLAIN)
+        assert "'--san' has no effect" in done.stderr.decode()
+        with pytest.raises(x509.ExtensionNotFound):
+            value(step.cert(f"{name}.crt"), x509.SubjectAlternativeName)
+
+
 def test_intermediate_has_the_extensions_of_its_profile(pki):
     root, ca = pki.cert("root.crt"), pki.cert("int.crt")
     assert ca.issuer == root.subject
@@ -452,6 +461,8 @@ def test_fingerprint_of_bundles_and_requests(pki):
         serialization.Encoding.DER)
     assert pki.ok("certificate", "fingerprint", "db.csr").stdout.decode() == (
         hashlib.sha256(der).hexdigest() + "\n")
+    assert pki.ok("certificate", "fingerprint", "db.csr", "--bundle").stdout.decode() == (
+        f"0: {hashlib.sha256(der).hexdigest()}\n")
     pki.fails("invalid value 'octal' for flag '--format'", "certificate", "fingerprint", "web.crt",
               "--format", "octal")
 
@@ -629,6 +640,44 @@ def test_server_that_is_not_trusted(pki, server):
     pki.fails("expected a port", "certificate", "inspect", "https://localhost:99999")
 
 
+# --- A mark of the byte order, and extensions that do not decode --------------------------------
+
+
+def test_a_byte_order_mark_hides_no_certificate(pki):
+    pem = (pki.path / "web.crt").read_bytes() + (pki.path / "int.crt").read_bytes()
+    (pki.path / "bom.crt").write_bytes(b"\xef\xbb\xbf" + pem)
+    der = pki.ok("certificate", "format", "bom.crt").stdout
+    assert x509.load_der_x509_certificate(der) == pki.cert("web.crt")
+    assert pki.ok("certificate", "format", stdin=b"\xef\xbb\xbf" + pem).stdout == der
+    (pki.path / "roots").mkdir()
+    root = (pki.path / "root.crt").read_bytes()
+    (pki.path / "roots" / "r.pem").write_bytes(b"\xef\xbb\xbf" + root)
+    pki.ok("certificate", "verify", "bom.crt", "--roots", "roots")
+
+
+@pytest.mark.parametrize("oid, value", [("2.5.29.37", "0500"), ("2.5.29.15", "0500"),
+                                        ("2.5.29.19", "0101ff"), ("2.5.29.17", "ff")])
+def test_an_odd_extension_does_not_end_the_output(pki, oid, value):
+    made = x509.CertificateBuilder(
+        issuer_name=x509.Name([]), subject_name=x509.Name([x509.NameAttribute(
+            NameOID.COMMON_NAME, "odd")]), serial_number=7,
+        not_valid_before=datetime.datetime(2026, 1, 1),
+        not_valid_after=datetime.datetime(2036, 1, 1))
+    key = ec.generate_private_key(ec.SECP256R1())
+    made = made.public_key(key.public_key()).add_extension(
+        x509.UnrecognizedExtension(x509.ObjectIdentifier(oid), bytes.fromhex(value)), False)
+    (pki.path / "odd.crt").write_bytes(made.sign(key, hashes.SHA256()).public_bytes(
+        serialization.Encoding.PEM))
+    text = pki.ok("certificate", "inspect", "odd.crt").stdout.decode()
+    assert "Subject: CN=odd" in text and "    Signature Algorithm: ECDSA-SHA256\n" in text
+    shown = json.loads(pki.ok("certificate", "inspect", "odd.crt", "--format", "json").stdout)
+    assert shown["unknown_extensions"] == [{
+        "id": oid, "critical": False,
+        "value": base64.b64encode(bytes.fromhex(value)).decode()}]
+    pki.ok("certificate", "inspect", "odd.crt", "--short")
+    pki.fails("odd.crt", "certificate", "verify", "odd.crt", "--roots", "root.crt")
+
+
 # --- needs-renewal ----------------------------------------------------------------------------
 
 
@@ -641,6 +690,10 @@ def test_needs_renewal_answers_with_its_exit_code(pki):
         (["half.crt", "--expires-in", "49%"], 0), (["half.crt", "--expires-in", "51%"], 1),
         (["half.crt", "--expires-in", "61m"], 0), (["half.crt", "--expires-in", "59m"], 1),
         (["half.crt", "--expires-in", "0s"], 1), (["old.crt"], 0),
+        (["half.crt", "--expires-in", ""], 1), (["old.crt", "--expires-in", ""], 0),
+        (["half.crt", "--expires-in", "+50%"], 0), (["half.crt", "--expires-in", "+51%"], 1),
+        (["half.crt", "--expires-in", "+"], 255), (["half.crt", "--expires-in", "%"], 255),
+        (["half.crt", "--expires-in", "+%"], 255), (["half.crt", "--expires-in", "++5%"], 255),
         (["old.crt", "--expires-in", "0s"], 0), (["half.crt", "--expires-in", "101%"], 255),
         (["half.crt", "--expires-in", "x"], 255), (["half.crt", "--expires-in", "1.5%"], 255),
         (["nothing.crt"], 2), (["web.key"], 255), (["."], 255), ([], 255),

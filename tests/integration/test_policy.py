@@ -147,7 +147,9 @@ def test_a_rule_twice_is_one(file):
     ("x509", "deny", "ip", "10.0.0.0/33"), ("x509", "allow", "email", "a@b@c"),
     ("x509", "allow", "uri", "https://a.test"), ("x509", "allow", "cn", "*"),
     ("x509", "allow", "dns", ""), ("ssh", "host", "allow", "ip", "nowhere"),
-    ("ssh", "user", "deny", "email", "*")])
+    ("ssh", "user", "deny", "email", "*"), ("x509", "deny", "dns", "foo.com."),
+    ("x509", "deny", "email", "*@foo.com"), ("ssh", "user", "deny", "email", "*@foo.com"),
+    ("x509", "deny", "uri", "foo.com.")])
 def test_a_bad_rule_changes_nothing(file, words):
     before = file.config_path.read_text()
     for level, more in (("authority", ()), ("provisioner", ("--provisioner", "ops"))):
@@ -247,6 +249,18 @@ def test_names_are_judged_at_signing(make_ca, level, more):
     ca.step("ca", "policy", level, "remove", "--ca-config", ca.config_path, *more)
     assert ca.reload()
     assert sign(ca, "a.other.test").status == 201
+
+
+def test_a_denied_name_cannot_be_spelled_otherwise(make_ca):
+    ca = make_ca()
+    for kind, name in (("dns", "foo.com"), ("email", "a@foo.com"), ("uri", "foo.com")):
+        policy(ca, "x509", "deny", kind, name)
+    ca.start()
+    for name in ("foo.com", "foo.com.", "a@foo.com.", '"\\a"@foo.com', "https://foo.com./x", "x y",
+                 "foo..com"):
+        for reply in (sign(ca, "bar.com", name), sign(ca, "bar.com", subject=name)):
+            assert reply.status == 403, (name, reply.status, reply.body)
+    assert sign(ca, "bar.com", "b@foo.com", "https://bar.com/").status == 201
 
 
 def test_a_name_passes_both_policies(make_ca):

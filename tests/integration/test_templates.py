@@ -187,7 +187,8 @@ def test_a_request_by_a_template(templated):
     create(templated, "x", "weak", '{"signatureAlgorithm": "SHA256-RSA"}', "--csr", ok=False)
     # A key that cannot sign a request of its own: the template sees an empty one.
     templated.step("crypto", "key", "public", "wish.key", "--out", "wish.pub", "--force")
-    create(templated, "late.test", "late", '{"subject": {{ toJson .Insecure.CR.PublicKeyAlgorithm }}}',
+    create(templated, "late.test", "late",
+           '{"subject": {{ .Insecure.CR.PublicKeyAlgorithm | toString | toJson }}}',
            "--key", "wish.pub", "--skip-csr-signature", "--ca", "signer.crt", "--ca-key",
            "signer.key", key=False)
     late = x509.load_pem_x509_certificate((templated.folder / "late.crt").read_bytes())

@@ -111,6 +111,24 @@ static void serial_numbers_have_128_bits_and_are_never_zero(void **state)
     refused(x509_leaf_sign(&leaf, &root, &rng, &der, DEADLINE_NONE, e), "20 octets");
 }
 
+static void key_identifiers_can_be_said(void **state)
+{
+    (void)state;
+    struct issuer root = ca_new(signer_new(KEY_P256, 0), "Root", NULL);
+    struct issuer self = {.key = root.key, .signer = root.signer};
+    struct x509_leaf leaf = leaf_new(root.key, "leaf");
+
+    leaf.no_ski = true;
+    leaf.aki = SLICE("\1\2\3");
+    struct cert *c = sign(&leaf, &self);
+    assert_null(c->ski.p);
+    assert_slice(hex_text(A, c->aki), "010203");
+    leaf.has_basic = leaf.basic.ca = true;
+    assert_non_null(sign(&leaf, &self)->ski.p);
+    /* Whose key signed is not the leaf's to say. */
+    assert_true(slice_eq(sign(&leaf, &root)->aki, root.chain.v[0]->ski));
+}
+
 static void times_change_their_form_in_2050(void **state)
 {
     (void)state;
@@ -337,6 +355,7 @@ int main(void)
         TEST(rsa_issuers_keep_the_algorithm_of_their_certificate),
         TEST(unfit_and_weak_algorithms_are_refused),
         TEST(serial_numbers_have_128_bits_and_are_never_zero),
+        TEST(key_identifiers_can_be_said),
         TEST(times_change_their_form_in_2050),
         TEST(extensions_stand_in_the_documented_order),
         TEST(raw_extensions_replace_generated_ones),

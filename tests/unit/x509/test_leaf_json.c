@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/encode.h"
 #include "x509/leaf_json.h"
@@ -59,6 +60,56 @@ static void subject_is_a_text_or_an_object(void **state)
     assert_true(slice_is(leaf.subject.serial_number, "7"));
     assert_int_equal(leaf.subject.n_extra, 2);
     assert_int_equal(leaf.subject.extra[0].tag, DER_IA5_STRING);
+}
+
+/* The subject as it is signed. */
+static const char *signed_subject(const char *json)
+{
+    struct subject subject;
+    struct buf der = buf_new(a, 4096);
+    struct dn dn;
+    struct err e = {0};
+
+    assert_true(subject_json_read(a, json_read(a, slice_text(json), &JSON_API, NULL, NULL),
+                                  "subject", &subject, &e));
+    subject_put(&der, &subject);
+    assert_true(dn_read(a, buf_slice(&der), &dn, &e));
+    /* What judges the common name sees the one that is signed. */
+    assert_true(slice_eq(dn_common_name(&dn), subject.common_name));
+    return arena_cstr(a, dn_text(a, &dn));
+}
+
+static void extra_names_stand_for_those_of_their_type(void **state)
+{
+    static const struct {
+        const char *json, *text;
+    } CASES[] = {
+        {"{\"commonName\":\"a\",\"extraNames\":[{\"type\":\"2.5.4.3\",\"value\":\"b\"}]}", "CN=b"},
+        {"{\"extraNames\":[{\"type\":\"2.5.4.3\",\"value\":\"b\"}],\"commonName\":\"a\"}", "CN=b"},
+        {"{\"commonName\":\"a\",\"organization\":[\"o\",\"p\"],\"extraNames\":[{\"type\":\"2.5.4."
+         "10\","
+         "\"value\":\"b\"},{\"type\":\"2.5.4.10\",\"value\":\"c\"}]}",
+         "CN=a,O=b,O=c"},
+        {"{\"commonName\":\"a\",\"serialNumber\":\"5\",\"extraNames\":[{\"type\":\"2.5.4.5\","
+         "\"value\":"
+         "\"6\"}]}",
+         "CN=a,SERIALNUMBER=6"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(CASES); i++)
+        if (strcasecmp(signed_subject(CASES[i].json), CASES[i].text) != 0)
+            fail_msg("%s: %s", CASES[i].json, signed_subject(CASES[i].json));
+}
+
+static void key_identifiers(void **state)
+{
+    (void)state;
+    assert_false(read("{}").no_ski);
+    assert_false(read("{\"subjectKeyId\":null}").no_ski);
+    assert_false(read("{\"subjectKeyId\":\"AQID\"}").no_ski);
+    assert_true(read("{\"subjectKeyId\":\"\"}").no_ski);
+    assert_int_equal(read("{\"authorityKeyId\":\"AQID\"}").aki.n, 3);
 }
 
 static void names_come_from_five_members(void **state)
@@ -256,6 +307,9 @@ static void wrong_values_are_refused(void **state)
         "{\"sans\":[{\"type\":\"x400Address\",\"value\":\"a\"}]}",
         "{\"sans\":[{\"type\":\"dn\",\"asn1Value\":{}}]}",
         "{\"sans\":[{\"type\":\"registeredID\",\"value\":\"x\"}]}",
+        "{\"sans\":[{\"type\":\"userPrincipalName\",\"asn1Value\":{\"upn\":\"u@d\"}}]}",
+        "{\"sans\":[{\"type\":\"auto\",\"asn1Value\":\"x\"},{\"type\":\"registeredID\",\"value\":"
+        "\"1.2.3\"}]}",
         "{\"keyUsage\":\"x\"}",
         "{\"extKeyUsage\":\"x\"}",
         "{\"unknownExtKeyUsage\":\"x\"}",
@@ -299,6 +353,8 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         CASE(subject_is_a_text_or_an_object),
+        CASE(extra_names_stand_for_those_of_their_type),
+        CASE(key_identifiers),
         CASE(names_come_from_five_members),
         CASE(other_kinds_of_names_build_the_whole_extension),
         CASE(values_of_other_names_have_types),

@@ -483,7 +483,6 @@ static void crl_is_shown(void **state)
     (void)state;
     struct buf b = buf_new(A, 100000);
     struct crl crl;
-    int64_t number;
 
     ok(crl_read(A, fixture_der("ca.crl"), &crl, e));
     crl_show_text(&b, &crl, NULL);
@@ -513,8 +512,7 @@ static void crl_is_shown(void **state)
     assert_slice(json_text(member(o, "signature.reason")), "CRL has expired");
     assert_slice(json_text(member(o, "issuer.common_name")), "everything.example.com");
     assert_int_equal(member(o, "revoked_certificates")->n, 2);
-    assert_true(json_int(member(member(o, "extensions")->first->next, "crl_number"), &number));
-    assert_int_equal(number, 7);
+    assert_slice(json_text(member(member(o, "extensions")->first->next, "crl_number")), "7");
 }
 
 int main(void)
