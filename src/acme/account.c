@@ -98,7 +98,6 @@ static bool create(struct request *r, const struct account_payload *p, struct ac
 {
     struct acme_request *q = acme_of(r);
     struct work *w = &r->work;
-    struct slice taken;
 
     *a = (struct acme_account){
         .id = acme_random_id(w->arena, w->services->rng),
@@ -110,12 +109,8 @@ static bool create(struct request *r, const struct account_payload *p, struct ac
         .created = instant_truncate(w->services->clock->now(w->services->clock)),
         .deactivated = INSTANT_ZERO_GO,
     };
-    /* The plain index entry may be another provisioner's: then ours stands under its own name. */
-    if (!store_get(w->services->store, TABLE_ACME_KEY_ACCOUNT_INDEX, q->key_id, w->arena, &taken,
-                   w->deadline, &w->err))
+    if (!acme_account_index(r, q->key_id, a->id, &KEY_TAKEN))
         return false;
-    batch_insert(&w->batch, TABLE_ACME_KEY_ACCOUNT_INDEX, acme_index_key(r, q->key_id, taken.n > 0),
-                 a->id, &KEY_TAKEN);
     batch_insert(&w->batch, TABLE_ACME_ACCOUNTS, a->id,
                  acme_record(w->arena, &ACME_ACCOUNT_SHAPE, a), NULL);
     return true;
@@ -170,22 +165,12 @@ static void store_account(struct request *r, const struct acme_account *a)
                acme_record(r->work.arena, &ACME_ACCOUNT_SHAPE, a));
 }
 
-/* authorize ran once; a second run needs the account as it stands now. */
-static bool reload_account(struct request *r, struct acme_account **account)
-{
-    if (!acme_account_load(r, acme_of(r)->account->id, account))
-        return false;
-    if (*account && slice_is((*account)->status, "valid"))
-        return true;
-    return acme_error(r, ERR_UNAUTHORIZED, "unauthorized", "the account is not active");
-}
-
 enum outcome acme_act_account(struct request *r)
 {
     struct account_payload p = {0};
     struct acme_account *account;
 
-    if (!check_own(r) || !reload_account(r, &account))
+    if (!check_own(r) || !acme_account_again(r, &account))
         return ACT_FAILED;
     if (acme_of(r)->payload.n == 0)
         return respond_account(r, 200, account, NULL);
@@ -278,6 +263,7 @@ static bool read_inner(struct request *r, struct rollover *o)
     return true;
 }
 
+/* After acme_account_again: account_key is what the store has. */
 static bool check_inner(struct request *r, const struct rollover *o)
 {
     struct acme_request *q = acme_of(r);
@@ -306,15 +292,15 @@ static bool swap_key(struct request *r, const struct rollover *o, struct acme_ac
 
     account->key = jwk_json(w->arena, &jwk, false);
     store_account(r, account);
-    batch_insert(&w->batch, TABLE_ACME_KEY_ACCOUNT_INDEX, acme_index_key(r, o->thumbprint, false),
-                 account->id, &KEY_TAKEN);
+    if (!acme_account_index(r, o->thumbprint, account->id, &KEY_TAKEN))
+        return false;
     for (int fallback = 0; fallback < 2; fallback++) {
         struct slice key = acme_index_key(r, old, fallback == 1);
         if (!store_get(w->services->store, TABLE_ACME_KEY_ACCOUNT_INDEX, key, w->arena, &at,
                        w->deadline, &w->err))
             return false;
         if (slice_eq(at, account->id))
-            batch_remove(&w->batch, TABLE_ACME_KEY_ACCOUNT_INDEX, key, &STORE_RUN_AGAIN);
+            batch_swap(&w->batch, TABLE_ACME_KEY_ACCOUNT_INDEX, key, at, SLICE_NONE);
     }
     return true;
 }
@@ -324,7 +310,7 @@ enum outcome acme_act_key_change(struct request *r)
     struct acme_account *account, *other;
     struct rollover o = {0};
 
-    if (!reload_account(r, &account) || !read_inner(r, &o) || !check_inner(r, &o) ||
+    if (!acme_account_again(r, &account) || !read_inner(r, &o) || !check_inner(r, &o) ||
         !acme_account_by_key(r, o.thumbprint, &other))
         return ACT_FAILED;
     if (other && slice_eq(other->id, account->id))

@@ -40,7 +40,7 @@ void acme_nonces_free(struct acme_nonces *n);
 bool acme_nonce_make(struct acme_nonces *n, struct arena *a, struct deadline d, struct slice *nonce,
                      struct err *e) CHECKED;
 /* ERR_NOT_FOUND: unknown or spent. */
-bool acme_nonce_spend(struct acme_nonces *n, struct slice nonce, struct deadline d,
+bool acme_nonce_spend(struct acme_nonces *n, struct arena *a, struct slice nonce, struct deadline d,
                       struct err *e) CHECKED;
 
 /* --- Records ------------------------------------------------------------------------------------
@@ -147,6 +147,9 @@ static inline struct acme_request *acme_of(const struct request *r)
     return r->who;
 }
 struct slice acme_link(struct request *r, const char *fmt, ...) PRINTF(2, 3); /* below base */
+/* One behind the other. */
+struct slice acme_join(struct arena *a, struct slice first, struct slice second,
+                       struct slice third);
 
 /* Errors with one of RFC 8555's types (static text, without the prefix).  Return false. */
 bool acme_error(struct request *r, enum err_kind kind, const char *type, const char *fmt, ...)
@@ -178,10 +181,17 @@ bool acme_payload(struct request *r, const struct json **object) CHECKED;
 bool acme_account_by_key(struct request *r, struct slice thumbprint,
                          struct acme_account **account) CHECKED;
 struct slice acme_index_key(struct request *r, struct slice thumbprint, bool fallback);
-bool acme_account_load(struct request *r, struct slice id, struct acme_account **account) CHECKED;
-/* The same from the store's bytes, with its key; what was read lately is not taken apart again. */
+/* From the commit on the key leads to that account; what the index said of the key must be nothing,
+ * or untrue.  The plain entry may be another provisioner's: then ours stands under its own name. */
+bool acme_account_index(struct request *r, struct slice thumbprint, struct slice account,
+                        const struct refusal *taken) CHECKED;
+/* From the store's bytes, with its key; what was read lately is not taken apart again.  NULL: there
+ * is none. */
 bool acme_account_known(struct request *r, struct slice id, struct acme_account **account,
                         const struct key **key) CHECKED;
+/* The request's account as it stands now, whatever authorize saw: UNAUTHORIZED when it is not
+ * active any more, or has another key than the one that signed. */
+bool acme_account_again(struct request *r, struct acme_account **account) CHECKED;
 void acme_put_account(struct request *r, const struct acme_account *account,
                       const struct json *binding, struct buf *out);
 
@@ -200,6 +210,8 @@ bool acme_order_refresh(struct arena *a, struct acme_order *order, const struct 
 /* Loads, refreshes and puts changes into the batch. */
 bool acme_order_load(struct request *r, struct slice id, struct acme_order **order,
                      struct acme_authz **authzs) CHECKED;
+/* A certificate cannot begin when those that sign it have ended. */
+bool acme_order_may_begin(struct request *r, const struct acme_order *order) CHECKED;
 bool acme_authz_load(struct request *r, struct slice id, struct acme_authz **authz) CHECKED;
 bool acme_challenge_load(struct request *r, struct slice id,
                          struct acme_challenge **challenge) CHECKED;

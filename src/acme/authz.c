@@ -74,7 +74,7 @@ static bool put_authz(struct request *r, const struct acme_authz *authz, struct 
     }
     json_close(&j);
     json_member_bool(&j, "wildcard", authz->wildcard);
-    json_member_text(&j, "expires", rfc3339(r->work.arena, authz->expires));
+    json_member_time(&j, "expires", authz->expires);
     if (authz->error)
         acme_put_problem(&j, "error", authz->error);
     json_close(&j);
@@ -181,7 +181,9 @@ static enum outcome start_validation(struct request *r, const struct acme_authz 
                                 .ip = slice_is(authz->identifier.type, "ip"),
                                 .value = c->value,
                                 .token = c->token,
-                                .key_authorization = key_authorization(r, c)};
+                                .key_authorization = key_authorization(r, c),
+                                .challenge_record = c->raw,
+                                .authorization_record = authz->raw};
 
     r->wait = acme_validator_start(acme_of(r)->service->validator, &v);
     if (!r->wait) {

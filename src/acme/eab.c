@@ -270,7 +270,8 @@ bool acme_eab_remove(struct work *w, const struct provisioner *p, struct slice i
             kept.v[kept.n++] = list.v[i];
     }
     acme_swap_list(w, TABLE_ACME_EAB_PROVISIONER_INDEX, p->id, raw, &kept);
-    batch_remove(&w->batch, TABLE_ACME_EAB_KEYS, id, NULL);
+    /* Who binds it or gives it a policy meanwhile is not undone by what stood there before. */
+    batch_swap(&w->batch, TABLE_ACME_EAB_KEYS, id, key.raw, SLICE_NONE);
     if (key.reference.n > 0)
         batch_remove(&w->batch, TABLE_ACME_EAB_REFERENCE_INDEX,
                      reference_key(w->arena, p, key.reference), NULL);

@@ -12,18 +12,26 @@
  * ----------------------------------------------------------------------------------------- */
 
 /* Letters, digits and -_.~$&+,/:;=@ stand for themselves. */
+static bool is_plain(uint8_t c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (c != 0 && strchr("-_.~$&+,/:;=@", c));
+}
+
 static struct slice escape_path(struct arena *a, struct slice path)
 {
-    struct buf b = buf_new(a, 3 * path.n + 1);
+    size_t first = 0;
 
+    while (first < path.n && is_plain(path.p[first]))
+        first++;
+    if (first == path.n)
+        return path;
+    struct buf b = buf_new(a, 3 * path.n + 1);
     for (size_t i = 0; i < path.n; i++) {
-        uint8_t c = path.p[i];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                     (c != 0 && strchr("-_.~$&+,/:;=@", c));
-        if (plain)
-            buf_byte(&b, c);
+        if (is_plain(path.p[i]))
+            buf_byte(&b, path.p[i]);
         else
-            buf_printf(&b, "%%%02X", c);
+            buf_printf(&b, "%%%02X", path.p[i]);
     }
     return buf_slice(&b);
 }
@@ -41,6 +49,18 @@ static struct slice host_of(struct request *r)
     return arena_format(r->work.arena, "%.*s:%.*s", SLICE_ARG(core->dns_primary), SLICE_ARG(port));
 }
 
+struct slice acme_join(struct arena *a, struct slice first, struct slice second, struct slice third)
+{
+    const struct slice parts[] = {first, second, third};
+    uint8_t *text = arena_alloc(a, first.n + second.n + third.n + 1), *to = text;
+
+    for (size_t i = 0; i < COUNT_OF(parts); to += parts[i++].n) {
+        if (parts[i].n)
+            memcpy(to, parts[i].p, parts[i].n);
+    }
+    return slice_of(text, (size_t)(to - text));
+}
+
 struct slice acme_link(struct request *r, const char *fmt, ...)
 {
     char text[512];
@@ -49,7 +69,7 @@ struct slice acme_link(struct request *r, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
-    return arena_format(r->work.arena, "%.*s%s", SLICE_ARG(acme_of(r)->base), text);
+    return acme_join(r->work.arena, acme_of(r)->base, slice_text(text), SLICE_NONE);
 }
 
 /* --- The provisioner
@@ -72,8 +92,8 @@ static bool find_provisioner(struct request *r, struct acme_request *q)
         return acme_error(r, ERR_UNAUTHORIZED, "unauthorized",
                           "provisioner \"%.*s\" is disabled because of an initialization error",
                           SLICE_ARG(p->name));
-    q->base = arena_format(r->work.arena, "https://%.*s/acme/%.*s", SLICE_ARG(host_of(r)),
-                           SLICE_ARG(escape_path(r->work.arena, p->name)));
+    struct slice host = acme_join(r->work.arena, SLICE("https://"), host_of(r), SLICE("/acme/"));
+    q->base = acme_join(r->work.arena, host, escape_path(r->work.arena, p->name), SLICE_NONE);
     return true;
 }
 
@@ -111,6 +131,9 @@ static bool read_jws(struct request *r, struct acme_request *q)
     struct err *e = &r->work.err;
 
     if (!jws_read_json(r->work.arena, r->x->in.body, &q->jws, e)) {
+        if (q->jws.header && !json_get_exact(q->jws.header, "alg"))
+            return acme_error(r, ERR_MALFORMED, "badSignatureAlgorithm",
+                              "JWS header: 'alg' is missing (RFC 8555 6.2)");
         err_classify(e, ERR_MALFORMED);
         return err_wrap(e, "JWS");
     }
@@ -125,7 +148,7 @@ static bool spend_nonce(struct request *r, struct acme_request *q)
 {
     struct slice nonce = json_text(json_get_exact(q->jws.header, "nonce"));
 
-    if (acme_nonce_spend(q->service->nonces, nonce, r->work.deadline, &r->work.err))
+    if (acme_nonce_spend(q->service->nonces, r->work.arena, nonce, r->work.deadline, &r->work.err))
         return true;
     if (r->work.err.kind != ERR_NOT_FOUND)
         return err_wrap(&r->work.err, "nonce");
@@ -137,8 +160,7 @@ static bool check_url(struct request *r, struct acme_request *q)
 {
     struct slice url = json_text(json_get_exact(q->jws.header, "url"));
     struct slice path = escape_path(r->work.arena, r->x->in.path);
-    struct slice expected =
-        arena_format(r->work.arena, "https://%.*s%.*s", SLICE_ARG(host_of(r)), SLICE_ARG(path));
+    struct slice expected = acme_join(r->work.arena, SLICE("https://"), host_of(r), path);
 
     if (slice_eq(url, expected))
         return true;
@@ -209,19 +231,6 @@ static bool verify(struct request *r, const struct key *key)
 /* --- Keys and accounts
  * ---------------------------------------------------------------------------------- */
 
-bool acme_account_load(struct request *r, struct slice id, struct acme_account **account)
-{
-    struct acme_account *a = arena_alloc(r->work.arena, sizeof(*a));
-    bool found;
-
-    *account = NULL;
-    if (!ACME_LOAD(&r->work, TABLE_ACME_ACCOUNTS, ACME_ACCOUNT_SHAPE, id, a, &found))
-        return false;
-    if (found)
-        *account = a;
-    return true;
-}
-
 struct slice acme_index_key(struct request *r, struct slice thumbprint, bool fallback)
 {
     if (!fallback)
@@ -239,19 +248,48 @@ static bool belongs_here(struct request *r, const struct acme_account *account)
     return account->provisioner_name.n == 0 || slice_eq(account->provisioner_name, p->name);
 }
 
+/* What the index says, and that account; its key decides whether the entry is true. */
+static bool read_index(struct request *r, struct slice index_key, struct slice *id,
+                       struct acme_account **account, const struct key **key)
+{
+    *account = NULL;
+    return store_get(r->work.services->store, TABLE_ACME_KEY_ACCOUNT_INDEX, index_key,
+                     r->work.arena, id, r->work.deadline, &r->work.err) &&
+           (id->n == 0 || acme_account_known(r, *id, account, key));
+}
+
 bool acme_account_by_key(struct request *r, struct slice thumbprint, struct acme_account **account)
 {
     for (int fallback = 0; fallback < 2; fallback++) {
-        struct slice key = acme_index_key(r, thumbprint, fallback == 1), id;
-        if (!store_get(r->work.services->store, TABLE_ACME_KEY_ACCOUNT_INDEX, key, r->work.arena,
-                       &id, r->work.deadline, &r->work.err) ||
-            !acme_account_load(r, id, account))
+        const struct key *key;
+        struct slice id;
+        if (!read_index(r, acme_index_key(r, thumbprint, fallback == 1), &id, account, &key))
             return false;
-        if (*account && belongs_here(r, *account))
+        if (*account && belongs_here(r, *account) &&
+            slice_eq(jwk_thumbprint(r->work.arena, key), thumbprint))
             return true;
     }
     *account = NULL;
     return true;
+}
+
+bool acme_account_index(struct request *r, struct slice thumbprint, struct slice account,
+                        const struct refusal *taken)
+{
+    for (int fallback = 0; fallback < 2; fallback++) {
+        struct slice at = acme_index_key(r, thumbprint, fallback == 1), id;
+        const struct key *key;
+        struct acme_account *other;
+        if (!read_index(r, at, &id, &other, &key))
+            return false;
+        if (other && !belongs_here(r, other))
+            continue;
+        batch_swap(&r->work.batch, TABLE_ACME_KEY_ACCOUNT_INDEX, at, id, account);
+        r->work.batch.last->refusal = taken;
+        return true;
+    }
+    return err_set(&r->work.err, ERR_INTERNAL,
+                   "the key's own index entry is another provisioner's");
 }
 
 static bool check_active(struct request *r, const struct acme_account *account)
@@ -259,6 +297,25 @@ static bool check_active(struct request *r, const struct acme_account *account)
     if (slice_is(account->status, "valid"))
         return true;
     return acme_error(r, ERR_UNAUTHORIZED, "unauthorized", "the account is not active");
+}
+
+/* authorize ran once; a second run needs the account as it stands now, and the signature counts
+ * only as long as its key is the account's. */
+bool acme_account_again(struct request *r, struct acme_account **account)
+{
+    struct acme_request *q = acme_of(r);
+    const struct key *key;
+
+    if (!acme_account_known(r, q->account->id, account, &key))
+        return false;
+    if (!*account)
+        return acme_error(r, ERR_UNAUTHORIZED, "unauthorized", "the account is gone");
+    if (!check_active(r, *account))
+        return false;
+    if (key_eq(key, q->account_key))
+        return true;
+    return acme_error(r, ERR_UNAUTHORIZED, "unauthorized",
+                      "the account has another key meanwhile than the one that signed");
 }
 
 static bool by_jwk(struct request *r)
@@ -292,8 +349,7 @@ static struct slice last_segment(struct slice url)
 static bool check_location(struct request *r, struct slice kid, const struct acme_account *account)
 {
     struct slice prefix = account->location_prefix;
-    struct slice expected =
-        arena_format(r->work.arena, "%.*s%.*s", SLICE_ARG(prefix), SLICE_ARG(account->id));
+    struct slice expected = acme_join(r->work.arena, prefix, account->id, SLICE_NONE);
 
     if (prefix.n == 0) { /* accounts of old releases: the link of this request */
         struct slice here = acme_link(r, "/account/");

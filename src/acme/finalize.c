@@ -287,6 +287,34 @@ static bool record_certificate(struct request *r, struct acme_order *o,
     return true;
 }
 
+/* A deactivation or a rollover that was answered meanwhile counts: the account is as it was when
+ * the request was let in, or is looked at anew when that made the batch fail. */
+static bool find_account(struct request *r, const struct acme_account **account)
+{
+    struct acme_account *again;
+
+    *account = acme_of(r)->account;
+    if (!r->state) {
+        r->state = r->who; /* not the first run any more */
+        return true;
+    }
+    if (!acme_account_again(r, &again))
+        return false;
+    *account = again;
+    return true;
+}
+
+static void expect_account(struct request *r, const struct acme_account *account)
+{
+    static const struct refusal CHANGED = {ERR_UNAUTHORIZED, "unauthorized",
+                                           "the account was changed meanwhile"};
+    struct work *w = &r->work;
+
+    batch_swap(&w->batch, TABLE_ACME_ACCOUNTS, account->id, account->raw, account->raw);
+    if (w->committed) /* a webhook was asked: there is no second run */
+        w->batch.last->refusal = &CHANGED;
+}
+
 /* A webhook's refusal in ACME's words: what it said becomes a sub-problem of a type of its own. */
 static bool refused_by_webhook(struct request *r)
 {
@@ -311,14 +339,17 @@ static bool issue(struct request *r, const struct csr *csr, struct acme_order *o
     struct validity_wish wish = {.not_before = {.set = true, .at = o->not_before},
                                  .not_after = {.set = true, .at = o->not_after}};
     struct grant *g = arena_alloc(r->work.arena, sizeof(*g));
+    const struct acme_account *account;
     struct issued_cert issued;
 
     acme_grant(q->provisioner, g);
-    if (!check_key(r, csr) || !check_attested(r, csr, o, authzs) || !grant_names(r, csr, o, g))
+    if (!acme_order_may_begin(r, o) || !check_key(r, csr) || !check_attested(r, csr, o, authzs) ||
+        !grant_names(r, csr, o, g) || !find_account(r, &account))
         return false;
     if (!sign_x509(&r->work, g, csr, &wish, NULL, &issued))
         return refused_by_webhook(r);
     log_issued(&r->work, &issued);
+    expect_account(r, account);
     return record_certificate(r, o, &issued);
 }
 

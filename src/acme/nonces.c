@@ -12,6 +12,7 @@
 
 #include "acme/acme.h"
 #include "base/encode.h"
+#include "crypto/random.h"
 
 #define NONCE_SIZE     16
 #define GENERATION     (30 * 60 * NS_PER_SEC)
@@ -124,7 +125,7 @@ static struct slice make_here(struct acme_nonces *n, struct arena *a)
     uint8_t nonce[NONCE_SIZE];
     int64_t now = n->clock->mono_ns(n->clock);
 
-    n->rng->fill(n->rng, nonce, sizeof(nonce));
+    random_few(n->rng, nonce, sizeof(nonce));
     nonce[0] &= 0x7f; /* neither mark of a slot */
     nonce[1] |= 1;
     pthread_mutex_lock(&n->lock);
@@ -137,9 +138,8 @@ static struct slice make_here(struct acme_nonces *n, struct arena *a)
     return base64_text(a, BASE64_URL_RAW, slice_of(nonce, sizeof(nonce)));
 }
 
-static bool spend_here(struct acme_nonces *n, struct slice text)
+static bool spend_here(struct acme_nonces *n, struct arena *a, struct slice text)
 {
-    struct arena *a = arena_new(&HEAP_USUAL);
     struct slice nonce;
     uint8_t *slot = NULL;
 
@@ -153,7 +153,6 @@ static bool spend_here(struct acme_nonces *n, struct slice text)
             memset(slot, 0xff, NONCE_SIZE);
         pthread_mutex_unlock(&n->lock);
     }
-    arena_free(a);
     return slot != NULL;
 }
 
@@ -191,9 +190,9 @@ static bool make_shared(struct acme_nonces *n, struct arena *a, struct deadline 
     return true;
 }
 
-static bool spend_shared(struct acme_nonces *n, struct slice text, struct deadline d, struct err *e)
+static bool spend_shared(struct acme_nonces *n, struct arena *a, struct slice text,
+                         struct deadline d, struct err *e)
 {
-    CLEANUP(arena_cleanup) struct arena *a = arena_new(&HEAP_USUAL);
     struct store_batch b = {.arena = a};
 
     if (text.n == 0 || text.n > NONCE_TEXT_MAX)
@@ -214,9 +213,10 @@ bool acme_nonce_make(struct acme_nonces *n, struct arena *a, struct deadline d, 
     return true;
 }
 
-bool acme_nonce_spend(struct acme_nonces *n, struct slice text, struct deadline d, struct err *e)
+bool acme_nonce_spend(struct acme_nonces *n, struct arena *a, struct slice text, struct deadline d,
+                      struct err *e)
 {
     if (n->shared)
-        return spend_shared(n, text, d, e);
-    return spend_here(n, text) || err_set(e, UNKNOWN.kind, "%s", UNKNOWN.text);
+        return spend_shared(n, a, text, d, e);
+    return spend_here(n, a, text) || err_set(e, UNKNOWN.kind, "%s", UNKNOWN.text);
 }

@@ -90,22 +90,16 @@ bool acme_order_load(struct request *r, struct slice id, struct acme_order **ord
 /* --- Showing
  * --------------------------------------------------------------------------------------- */
 
-static void put_time(struct json_writer *j, struct arena *a, const char *name, struct instant t)
-{
-    json_member_text(j, name, rfc3339(a, t));
-}
-
 void acme_put_order(struct request *r, const struct acme_order *o, struct slice replaces,
                     struct buf *out)
 {
     const struct acme_identifier *ids = o->identifiers.v;
     struct json_writer j = json_writer(out);
-    struct arena *a = r->work.arena;
 
     json_open(&j, NULL);
     json_member_text(&j, "id", o->id);
     json_member_text(&j, "status", o->status);
-    put_time(&j, a, "expires", o->expires);
+    json_member_time(&j, "expires", o->expires);
     json_open_list(&j, "identifiers");
     for (size_t i = 0; i < o->identifiers.n; i++) {
         json_open(&j, NULL);
@@ -114,8 +108,8 @@ void acme_put_order(struct request *r, const struct acme_order *o, struct slice 
         json_close(&j);
     }
     json_close(&j);
-    put_time(&j, a, "notBefore", o->not_before);
-    put_time(&j, a, "notAfter", o->not_after);
+    json_member_time(&j, "notBefore", o->not_before);
+    json_member_time(&j, "notAfter", o->not_after);
     if (o->error)
         acme_put_problem(&j, "error", o->error);
     json_open_list(&j, "authorizations");
@@ -235,6 +229,10 @@ static bool read_identifiers(struct request *r, const struct json *list, struct 
         struct acme_identifier id = {json_text(json_get(one, "type")),
                                      json_text(json_get(one, "value"))};
         struct err why = {0};
+        if (!id.type.p || !id.value.p)
+            return acme_error(r, ERR_MALFORMED, "malformed",
+                              "identifiers: expected objects with \"type\" and \"value\" "
+                              "(RFC 8555 7.1.4)");
         if (known_already(w, &id))
             continue;
         if (!acme_identifier_check(r->work.arena, &id, &why)) {
@@ -262,6 +260,18 @@ static bool read_wish(struct request *r, struct order_wish *w)
     return true;
 }
 
+bool acme_order_may_begin(struct request *r, const struct acme_order *o)
+{
+    struct instant end = r->work.authority->core->issuer_ends;
+
+    if (instant_cmp(o->not_before, end) < 0)
+        return true;
+    return acme_error(r, ERR_MALFORMED, "malformed",
+                      "notBefore %.*s is not before the end of the issuing chain, %.*s",
+                      SLICE_ARG(rfc3339(r->work.arena, o->not_before)),
+                      SLICE_ARG(rfc3339(r->work.arena, end)));
+}
+
 /* Default length counts from the start before it is backdated, and is fixed now. */
 static bool settle_times(struct request *r, const struct order_wish *w, struct acme_order *o)
 {
@@ -278,6 +288,8 @@ static bool settle_times(struct request *r, const struct order_wish *w, struct a
     if (instant_cmp(o->not_after, now) < 0 || length < 0)
         return acme_error(r, ERR_MALFORMED, "malformed",
                           "notAfter is in the past or before notBefore");
+    if (w->has_before && !acme_order_may_begin(r, o))
+        return false;
     if (length < tls->least || length > tls->most + backdate)
         return acme_error(r, ERR_MALFORMED, "malformed",
                           "the requested lifetime is outside what this provisioner allows");

@@ -143,12 +143,13 @@ static void speak(struct request *r, const struct err *e)
     struct arena *a = r->x->arena;
     struct buf b = buf_new(a, 256u << 10);
     struct json_writer j = json_writer(&b);
-    const char *type = type_of(e);
-    int status = status_of(e, type);
+    const char *type = r->refused && r->refused < 500 ? "malformed" : type_of(e);
+    int status = r->refused ? r->refused : status_of(e, type);
     struct slice detail = slice_text(e->text);
 
     if (status >= 500 && !e->tell)
-        detail = SLICE("the server met an internal error; see its log");
+        detail = status == 503 ? SLICE("the server cannot serve the request now; try again later")
+                               : SLICE("the server met an internal error; see its log");
     json_open(&j, NULL);
     json_member_text(&j, "type", arena_format(a, ACME_ERROR_PREFIX "%s", type));
     json_member_text(&j, "detail", detail);
@@ -164,7 +165,21 @@ static void speak(struct request *r, const struct err *e)
     acme_headers(r);
 }
 
-const struct voice VOICE_ACME = {speak};
+/* RFC 8555 6.5: an answer to a POST has a nonce, whoever gives it. */
+static void greet(struct request *r)
+{
+    const struct store *store = r->work.services->store;
+    struct err why = r->work.err;
+
+    if (acme_authorize_public(r) && slice_is(slice_text(r->route->method), "POST") &&
+        !(store && store->caps & STORE_SHARED) &&
+        !acme_nonce_make(acme_of(r)->service->nonces, r->x->arena, r->work.deadline,
+                         &acme_of(r)->nonce, NULL))
+        acme_of(r)->nonce = SLICE_NONE;
+    r->work.err = why;
+}
+
+const struct voice VOICE_ACME = {speak, greet};
 
 void acme_headers(struct request *r)
 {
@@ -177,7 +192,7 @@ void acme_headers(struct request *r)
     http_fields_set(f, a, "Replay-Nonce", q->nonce);
     http_fields_set(f, a, "Cache-Control", SLICE("no-store"));
     http_fields_add(f, a, "Link",
-                    arena_format(a, "<%.*s/directory>;rel=\"index\"", SLICE_ARG(q->base)));
+                    acme_join(a, SLICE("<"), q->base, SLICE("/directory>;rel=\"index\"")));
     log_put_text(&r->work.log, "nonce", q->nonce);
 }
 

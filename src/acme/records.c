@@ -1,5 +1,6 @@
 /* The records of ACME as tables: names and order are the reference's. */
 #include "acme/acme.h"
+#include "crypto/random.h"
 
 #define AT(member) offsetof(struct acme_identifier, member)
 static const struct field IDENTIFIER_FIELDS[] = {
@@ -207,12 +208,11 @@ static const char ALPHABET[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijkl
 struct slice acme_random_id(struct arena *a, struct rng *rng)
 {
     char *id = arena_alloc(a, ACME_ID_LENGTH + 1);
-    size_t n = 0;
 
-    while (n < ACME_ID_LENGTH) {
-        uint8_t dice[64];
-        rng->fill(rng, dice, sizeof(dice));
-        for (size_t i = 0; i < sizeof(dice) && n < ACME_ID_LENGTH; i++) {
+    for (size_t n = 0; n < ACME_ID_LENGTH;) {
+        uint8_t dice[ACME_ID_LENGTH];
+        random_few(rng, dice, ACME_ID_LENGTH - n);
+        for (size_t i = 0, wanted = ACME_ID_LENGTH - n; i < wanted; i++) {
             if (dice[i] < 4 * 62) /* else the first letters would come more often */
                 id[n++] = ALPHABET[dice[i] % 62];
         }

@@ -4,7 +4,6 @@
 #include "acme/acme.h"
 #include "base/log.h"
 
-#define APPLY_TRIES    10
 #define APPLY_DEADLINE (30 * NS_PER_SEC)
 
 static bool load_pair(struct work *w, const struct acme_validation *v, struct acme_challenge *c,
@@ -20,15 +19,36 @@ static bool load_pair(struct work *w, const struct acme_validation *v, struct ac
     return true;
 }
 
-static bool apply_once(struct work *w, const struct acme_validation *v,
-                       const struct acme_result *result)
+/* As they stood when the validation began: nearly always they still do, and where not, the swap is
+ * refused and the result given again. */
+static bool known_pair(struct work *w, const struct acme_validation *v, struct acme_challenge *c,
+                       struct acme_authz *a)
+{
+    struct slice challenge = v->challenge_record, authz = v->authorization_record;
+
+    memset(c, 0, sizeof(*c)); /* a record does not tell what is absent */
+    memset(a, 0, sizeof(*a));
+    if (!challenge.p || !authz.p ||
+        !acme_record_read(w->arena, &ACME_CHALLENGE_SHAPE, v->challenge, challenge, c, NULL) ||
+        !acme_record_read(w->arena, &ACME_AUTHZ_SHAPE, v->authorization, authz, a, NULL))
+        return false;
+    c->raw = challenge;
+    a->raw = authz;
+    return true;
+}
+
+/* What the verdict changes goes into the batch. */
+static bool decide(struct work *w, const struct acme_validation *v,
+                   const struct acme_result *result)
 {
     struct clock *clock = w->services->clock;
-    struct acme_challenge c;
-    struct acme_authz a;
-    bool there;
+    struct acme_challenge c = {0};
+    struct acme_authz a = {0};
+    bool there = true;
 
-    if (!load_pair(w, v, &c, &a, &there))
+    /* What is no verdict may leave the authorization alone, and no swap would tell of a change. */
+    bool known = result->verdict != ACME_RETRY && known_pair(w, v, &c, &a);
+    if (!known && !load_pair(w, v, &c, &a, &there))
         return false;
     acme_authz_refresh(w->arena, &a, clock->now(clock));
     if (!there || !slice_is(c.status, "pending") || !slice_is(a.status, "pending"))
@@ -42,29 +62,75 @@ static bool apply_once(struct work *w, const struct acme_validation *v,
                    acme_record(w->arena, &ACME_AUTHZ_SHAPE, &a));
         batch_expires(&w->batch, a.expires.sec + ACME_KEEP_PENDING);
     }
-    return work_commit(w);
+    return true;
 }
 
-static void apply(void *arg, const struct acme_validation *v, const struct acme_result *result)
-{
-    struct acme_service *s = arg;
-    struct arena *arena = arena_new(&HEAP_USUAL);
-    struct authority *authority = authority_take(s->services);
-    struct work w;
-    bool ok = false;
+/* A verdict on its way into the store.  Nobody waits for the commit: the validation is over in the
+ * call that tells of it, or decided again on what somebody else wrote. */
+struct verdict {
+    struct work work;
+    struct acme_validation_job *job;
+    struct acme_result result;
+    struct slice challenge;
+};
 
-    for (int i = 0; i < APPLY_TRIES && !ok; i++) {
-        work_init(&w, s->services, authority, arena,
-                  deadline_in(s->services->clock, APPLY_DEADLINE));
-        ok = apply_once(&w, v, result);
-        if (!ok && w.err.kind != ERR_CHANGED)
-            break;
-    }
-    if (!ok)
+static void verdict_free(struct verdict *d)
+{
+    authority_drop(d->work.authority);
+    arena_free(d->work.arena); /* d lives in it */
+}
+
+static void verdict_end(struct verdict *d, const char *failure)
+{
+    struct acme_validation_job *job = d->job;
+
+    if (failure)
         log_error("the result of ACME challenge %.*s could not be stored: %s",
-                  SLICE_ARG(v->challenge), w.err.text);
-    authority_drop(authority);
-    arena_free(arena);
+                  SLICE_ARG(d->challenge), failure);
+    verdict_free(d);
+    acme_validation_over(job);
+}
+
+static void on_stored(enum committed how, const struct store_op *refused, const struct err *why,
+                      void *arg)
+{
+    const struct refusal *r = refused ? refused->refusal : NULL;
+    struct verdict *d = arg;
+
+    if (how == STORE_COMMITTED) {
+        verdict_end(d, NULL);
+        return;
+    }
+    if (how != STORE_REFUSED) {
+        verdict_end(d, why && why->kind != ERR_NONE ? why->text : "the store failed");
+        return;
+    }
+    if (r && r->kind == ERR_CHANGED && acme_validation_again(d->job, &d->result)) {
+        verdict_free(d);
+        return;
+    }
+    verdict_end(d, r ? r->text : "the record changed");
+}
+
+static void apply(void *arg, const struct acme_validation *v, const struct acme_result *result,
+                  struct acme_validation_job *job)
+{
+    struct services *s = ((struct acme_service *)arg)->services;
+    struct arena *a = arena_new(&HEAP_USUAL);
+    struct verdict *d = arena_alloc(a, sizeof(*d));
+    struct work *w = &d->work;
+
+    work_init(w, s, authority_take(s), a, deadline_in(s->clock, APPLY_DEADLINE));
+    d->job = job;
+    d->result = *result;
+    d->result.detail = arena_copy(a, result->detail);
+    d->challenge = arena_copy(a, v->challenge);
+    if (!decide(w, v, result))
+        verdict_end(d, w->err.text);
+    else if (w->batch.n == 0)
+        verdict_end(d, NULL);
+    else
+        s->store->ops->submit(s->store, &w->batch, w->deadline, on_stored, d);
 }
 
 struct acme_service *acme_service_new(struct services *s,

@@ -24,6 +24,9 @@ struct acme_validation {
     bool ip;            /* the identifier is an IP address */
     struct slice value; /* identifier value, wildcard prefix removed */
     struct slice token, key_authorization;
+    /* The two records as they stood in the store; absent: to be read.  A result that is given again
+     * comes without them. */
+    struct slice challenge_record, authorization_record;
 };
 
 enum acme_verdict {
@@ -57,9 +60,14 @@ struct acme_result acme_validate_tls_alpn01(struct arena *a, const struct acme_v
 /* --- The validator: own threads (grow to 256, leave when idle), at most 8 at a time on one
  * target, transient failures tried again for 30 s, one job per challenge. ------------------- */
 struct acme_validator;
-/* Called once per job on a validator's thread; v and r live until it returns. */
+struct acme_validation_job;
+/* Called on a validator's thread; r lives until it returns, v until it has called one of the two
+ * below, or somebody else has later: only then is the job over. */
 typedef void acme_validated_fn(void *arg, const struct acme_validation *v,
-                               const struct acme_result *r);
+                               const struct acme_result *r, struct acme_validation_job *job);
+void acme_validation_over(struct acme_validation_job *job);
+/* The result shall be given once more.  False: that was often enough, and nothing is done. */
+bool acme_validation_again(struct acme_validation_job *job, const struct acme_result *r) CHECKED;
 struct acme_validator *acme_validator_new(const struct acme_validation_settings *s,
                                           acme_validated_fn *done, void *arg);
 /* Copies v.  What fires when there is news (a reference of the caller's): the job is over and its

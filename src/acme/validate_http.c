@@ -5,6 +5,7 @@
  */
 #include "acme/validate_internal.h"
 #include "base/log.h"
+#include "base/rune.h"
 #include "crypto/secret.h"
 
 #define BODY_MAX  (64u << 10)
@@ -47,17 +48,28 @@ static struct slice make_url(struct arena *a, const struct acme_validation *v, c
                         SLICE_ARG(host), close, suffix, SLICE_ARG(v->token));
 }
 
-/* The body is for the log only: a requester must not read what our network shows to us. */
-static struct acme_result wrong_body(struct arena *a, struct slice url, struct slice body)
+/* The last address of a way that may have been long. */
+static struct slice who(const struct http_reply *reply)
 {
+    return reply->peer.n ? reply->peer : SLICE("the server");
+}
+
+/* The body is for the log only: a requester must not read what our network shows to us. */
+static struct acme_result wrong_body(struct arena *a, struct slice url,
+                                     const struct http_reply *reply)
+{
+    struct slice body = reply->body;
     struct slice start = slice_sub(body, 0, LOG_BYTES);
 
-    log_info("http-01: %.*s answered \"%.*s\"%s instead of the key authorization", SLICE_ARG(url),
-             SLICE_ARG(start), start.n < body.n ? " ..." : "");
+    struct buf quoted = buf_new(a, 12 * LOG_BYTES);
+
+    text_quote(&quoted, start);
+    log_info("http-01: %.*s answered %.*s%s instead of the key authorization", SLICE_ARG(url),
+             SLICE_ARG(buf_slice(&quoted)), start.n < body.n ? " ..." : "");
     return validation_result(a, ACME_INVALID, "incorrectResponse",
-                             "%.*s: the body (%zu bytes) is not the key authorization of this "
-                             "account (RFC 8555 8.3)",
-                             SLICE_ARG(url), body.n);
+                             "%.*s: the body (%zu bytes) from %.*s is not the key authorization "
+                             "of this account (RFC 8555 8.3)",
+                             SLICE_ARG(url), body.n, SLICE_ARG(who(reply)));
 }
 
 static struct acme_result no_answer(struct arena *a, struct slice url, struct err *e)
@@ -94,9 +106,10 @@ struct acme_result acme_validate_http01(struct arena *a, const struct acme_valid
     if (!s->http->call(s->http, &call, a, &reply, validation_deadline(s, d), &e))
         return no_answer(a, url, &e);
     if (reply.status >= 400)
-        return validation_result(a, ACME_RETRY, "connection", "%.*s: status %d (RFC 8555 8.3)",
-                                 SLICE_ARG(url), reply.status);
+        return validation_result(a, ACME_RETRY, "connection",
+                                 "%.*s: %.*s answered with status %d (RFC 8555 8.3)",
+                                 SLICE_ARG(url), SLICE_ARG(who(&reply)), reply.status);
     if (!secret_equal(trim(reply.body), v->key_authorization))
-        return wrong_body(a, url, reply.body);
+        return wrong_body(a, url, &reply);
     return validation_valid();
 }

@@ -118,7 +118,8 @@ static bool find_addresses(struct arena *a, const struct acme_validation *v,
 /* The first address that a connection stands to decides. */
 static bool shake_hands(struct arena *a, const struct acme_validation_settings *s,
                         const struct ip_list *list, const char *sni, struct slice *leaf,
-                        struct slice *protocol, struct deadline d, struct err *e)
+                        struct slice *protocol, const struct ip **who, struct deadline d,
+                        struct err *e)
 {
     size_t n = list->n < ADDRESSES_MAX ? list->n : ADDRESSES_MAX;
     uint16_t port = s->tls_port ? s->tls_port : 443;
@@ -129,6 +130,7 @@ static bool shake_hands(struct arena *a, const struct acme_validation_settings *
             until = deadline_in(s->clock, PATIENCE_NS);
             until.cancelled = d.cancelled;
         }
+        *who = &list->v[i];
         if (tls_alpn_peer(a, &list->v[i], port, sni, PROTOCOL, leaf, protocol, until, e))
             return true;
         if ((e->kind != ERR_UNAVAILABLE && e->kind != ERR_TIMEOUT) || !deadline_ok(d, NULL))
@@ -150,6 +152,7 @@ struct acme_result acme_validate_tls_alpn01(struct arena *a, const struct acme_v
 {
     struct err e = {0};
     struct ip ip;
+    const struct ip *who = NULL;
     struct ip_list list;
     struct slice leaf, protocol;
 
@@ -158,15 +161,15 @@ struct acme_result acme_validate_tls_alpn01(struct arena *a, const struct acme_v
     d = validation_deadline(s, d);
     if (!find_addresses(a, v, s, &ip, &list, d, &e))
         return validation_failed(a, ACME_RETRY, "connection", &e);
-    if (!shake_hands(a, s, &list, server_name(a, v, &ip), &leaf, &protocol, d, &e))
+    if (!shake_hands(a, s, &list, server_name(a, v, &ip), &leaf, &protocol, &who, d, &e))
         return no_handshake(a, &e);
     if (!slice_is(protocol, PROTOCOL))
         return validation_result(a, ACME_INVALID, "rejectedIdentifier",
-                                 "%.*s: the server did not choose the protocol " PROTOCOL
+                                 "%.*s (%.*s): the server did not choose the protocol " PROTOCOL
                                  " (RFC 8737 3)",
-                                 SLICE_ARG(v->value));
+                                 SLICE_ARG(v->value), SLICE_ARG(ip_text(a, who)));
     if (!check_certificate(a, leaf, v, &ip, &e)) {
-        err_wrap(&e, "%.*s", SLICE_ARG(v->value));
+        err_wrap(&e, "%.*s (%.*s)", SLICE_ARG(v->value), SLICE_ARG(ip_text(a, who)));
         return validation_failed(a, ACME_INVALID, "rejectedIdentifier", &e);
     }
     return validation_valid();

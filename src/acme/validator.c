@@ -12,9 +12,13 @@
  * Whoever started a job may wait for its latch.  It fires when the job is gone from the table, or
  * pauses for the first time: then nobody knows how long it will take.
  *
+ * Whoever is given a result may need another thread's help to store it (the store's writer): the
+ * job runs on until he says that it is over, but the thread is free.
+ *
  * Threads are detached and counted.  Invariant, under the lock: as long as jobs wait or pause, one
- * thread is idle and looks at the list and the clock, or all THREADS_MAX threads are busy.  Whoever
- * takes a job and leaves others behind wakes or makes the next one.
+ * thread is idle and looks at the list and the clock, or is on its way there, or all THREADS_MAX
+ * threads are busy.  Whoever takes a job and leaves more behind than threads are on their way wakes
+ * or makes the next one.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -35,6 +39,7 @@
 #define PAUSE_NS     (NS_PER_SEC / 2)  /* the first; each one is twice as long */
 #define STOP_GRACE_S 1                 /* what runs may end by itself */
 #define TURN_NS      (50 * NS_PER_MS)  /* with a clock that is not the system's */
+#define AGAIN_MAX    10                /* a result is given */
 
 struct target {
     struct target *next; /* in its bucket */
@@ -42,15 +47,16 @@ struct target {
     unsigned jobs, running;
 };
 
-struct vjob {
-    struct vjob *next, *prev; /* the list */
-    struct vjob *chain;       /* its bucket */
-    struct arena *arena;      /* owns v */
+struct acme_validation_job {
+    struct acme_validation_job *next, *prev; /* the list */
+    struct acme_validation_job *chain;       /* its bucket */
+    struct arena *arena;                     /* owns v */
     struct acme_validation v;
+    struct acme_validator *validator;
     struct target *target;
     struct latch *news;
-    bool running;
-    unsigned tries;
+    bool running, decided; /* decided: last is the result, and shall be given again */
+    unsigned tries, again;
     struct acme_result last; /* of the last try; in arena */
     int64_t due, give_up;    /* mono_ns; give_up: end of waiting, then of trying */
 };
@@ -60,9 +66,11 @@ struct acme_validator {
     void *arg;
     pthread_mutex_t lock;
     pthread_cond_t work, gone; /* something changed; a thread left */
-    struct vjob *first, *last, *by_challenge[BUCKETS];
+    struct acme_validation_job *first, *last, *by_challenge[BUCKETS];
     struct target *targets[BUCKETS];
     unsigned jobs, running, threads, idle;
+    unsigned starting, rung; /* threads on their way to the list: new ones, and idle ones that were
+                                woken and do not know yet */
     bool stopping;
     atomic_bool cancelled;
 };
@@ -91,9 +99,9 @@ static unsigned bucket_of(struct slice s)
     return h % BUCKETS;
 }
 
-static struct vjob *job_find(struct acme_validator *w, struct slice challenge)
+static struct acme_validation_job *job_find(struct acme_validator *w, struct slice challenge)
 {
-    struct vjob *j = w->by_challenge[bucket_of(challenge)];
+    struct acme_validation_job *j = w->by_challenge[bucket_of(challenge)];
 
     while (j && !slice_eq(j->v.challenge, challenge))
         j = j->chain;
@@ -141,18 +149,23 @@ static struct slice lower(struct arena *a, struct slice s)
     return slice_of(text, n);
 }
 
-static struct vjob *job_new(struct acme_validator *w, const struct acme_validation *v)
+static struct acme_validation_job *job_new(struct acme_validator *w,
+                                           const struct acme_validation *v)
 {
     struct arena *a = arena_new(&HEAP_USUAL);
-    struct vjob *j = arena_alloc(a, sizeof(*j));
+    struct acme_validation_job *j = arena_alloc(a, sizeof(*j));
 
-    *j = (struct vjob){.arena = a, .v = *v};
+    *j = (struct acme_validation_job){.arena = a, .validator = w, .v = *v};
     j->v.challenge = arena_copy(a, v->challenge);
     j->v.authorization = arena_copy(a, v->authorization);
     j->v.account = arena_copy(a, v->account);
     j->v.value = arena_copy(a, v->value);
     j->v.token = arena_copy(a, v->token);
     j->v.key_authorization = arena_copy(a, v->key_authorization);
+    if (v->challenge_record.p)
+        j->v.challenge_record = arena_copy(a, v->challenge_record);
+    if (v->authorization_record.p)
+        j->v.authorization_record = arena_copy(a, v->authorization_record);
     j->target = target_take(w, lower(a, v->value));
     j->news = latch_new();
     j->due = now_ns(w);
@@ -160,9 +173,9 @@ static struct vjob *job_new(struct acme_validator *w, const struct acme_validati
     return j;
 }
 
-static void job_link(struct acme_validator *w, struct vjob *j)
+static void job_link(struct acme_validator *w, struct acme_validation_job *j)
 {
-    struct vjob **chain = &w->by_challenge[bucket_of(j->v.challenge)];
+    struct acme_validation_job **chain = &w->by_challenge[bucket_of(j->v.challenge)];
 
     j->chain = *chain;
     *chain = j;
@@ -172,19 +185,12 @@ static void job_link(struct acme_validator *w, struct vjob *j)
     w->jobs++;
 }
 
-/* Locked, but whoever waits is told without the lock.  Takes the reference. */
-static void tell(struct acme_validator *w, struct latch *news)
-{
-    pthread_mutex_unlock(&w->lock);
-    latch_fire(news);
-    latch_drop(news);
-    pthread_mutex_lock(&w->lock);
-}
-
-static void job_free(struct acme_validator *w, struct vjob *j)
+/* Locked, but whoever waits is told without the lock. */
+static void job_free(struct acme_validator *w, struct acme_validation_job *j)
 {
     struct latch *news = j->news;
-    struct vjob **chain = &w->by_challenge[bucket_of(j->v.challenge)];
+    struct arena *a = j->arena;
+    struct acme_validation_job **chain = &w->by_challenge[bucket_of(j->v.challenge)];
 
     while (*chain != j)
         chain = &(*chain)->chain;
@@ -193,8 +199,11 @@ static void job_free(struct acme_validator *w, struct vjob *j)
     *(j->next ? &j->next->prev : &w->last) = j->prev;
     w->jobs--;
     target_drop(w, j->target);
-    arena_free(j->arena);
-    tell(w, news);
+    pthread_mutex_unlock(&w->lock);
+    arena_free(a);
+    latch_fire(news);
+    latch_drop(news);
+    pthread_mutex_lock(&w->lock);
 }
 
 /* --- Threads ------------------------------------------------------------------------------------
@@ -218,17 +227,24 @@ static bool thread_new(struct acme_validator *w)
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     pthread_attr_destroy(&attr);
     w->threads += error == 0;
+    w->starting += error == 0;
     return error == 0;
 }
 
-/* Somebody looks at the list soon.  False: there is nobody. */
-static bool wake(struct acme_validator *w)
+/* Locked.  Somebody looks at the list soon, when the caller rings after it has unlocked, if *ring
+ * is set: who is woken wants the lock.  False: there is nobody. */
+static bool wake(struct acme_validator *w, bool *ring)
 {
-    if (w->idle) {
+    *ring = w->idle > w->rung;
+    w->rung += *ring;
+    return *ring || (w->threads < THREADS_MAX && thread_new(w)) || w->threads;
+}
+
+static void unlock_and_ring(struct acme_validator *w, bool ring)
+{
+    pthread_mutex_unlock(&w->lock);
+    if (ring)
         pthread_cond_signal(&w->work);
-        return true;
-    }
-    return (w->threads < THREADS_MAX && thread_new(w)) || w->threads;
 }
 
 static void wait_ns(struct acme_validator *w, int64_t ns)
@@ -249,6 +265,8 @@ static void wait_ns(struct acme_validator *w, int64_t ns)
     w->idle++;
     pthread_cond_timedwait(&w->work, &w->lock, &ts);
     w->idle--;
+    if (w->rung)
+        w->rung--; /* whoever was meant: this one looks now */
 }
 
 /* --- One job ------------------------------------------------------------------------------------
@@ -256,12 +274,12 @@ static void wait_ns(struct acme_validator *w, int64_t ns)
 
 /* The first job that may run now; *next: when another one may.  Every job is looked at: there are
  * at most JOBS_MAX, and each of them costs a connection. */
-static struct vjob *job_choose(struct acme_validator *w, int64_t *next)
+static struct acme_validation_job *job_choose(struct acme_validator *w, int64_t *next)
 {
     int64_t now = now_ns(w);
 
     *next = INT64_MAX;
-    for (struct vjob *j = w->first; j && !w->stopping; j = j->next) {
+    for (struct acme_validation_job *j = w->first; j && !w->stopping; j = j->next) {
         int64_t then = j->target->running < TARGET_MAX ? j->due : j->give_up;
         if (j->running)
             continue;
@@ -273,23 +291,21 @@ static struct vjob *job_choose(struct acme_validator *w, int64_t *next)
     return NULL;
 }
 
-static void job_begin(struct acme_validator *w, struct vjob *j)
+/* Called locked, left unlocked. */
+static void job_begin(struct acme_validator *w, struct acme_validation_job *j)
 {
+    bool ring = false;
+
     j->running = true;
     j->target->running++;
     w->running++;
-    if (w->jobs > w->running)
-        (void)wake(w);
+    if (w->jobs - w->running > w->rung + w->starting)
+        (void)wake(w, &ring);
+    unlock_and_ring(w, ring);
 }
 
-static void job_end(struct acme_validator *w, struct vjob *j)
-{
-    j->running = false;
-    j->target->running--;
-    w->running--;
-}
-
-static struct acme_result job_try(struct acme_validator *w, struct vjob *j, struct arena *a)
+static struct acme_result job_try(struct acme_validator *w, struct acme_validation_job *j,
+                                  struct arena *a)
 {
     struct deadline d = {j->give_up, w->settings.clock, &w->cancelled};
 
@@ -297,7 +313,7 @@ static struct acme_result job_try(struct acme_validator *w, struct vjob *j, stru
 }
 
 /* It stood before a full target for too long. */
-static struct acme_result no_turn(struct arena *a, const struct vjob *j)
+static struct acme_result no_turn(struct arena *a, const struct acme_validation_job *j)
 {
     if (j->tries)
         return j->last;
@@ -306,8 +322,15 @@ static struct acme_result no_turn(struct arena *a, const struct vjob *j)
                              SLICE_ARG(j->v.value));
 }
 
+static void keep_result(struct acme_validation_job *j, const struct acme_result *r)
+{
+    j->last = *r;
+    j->last.detail = arena_copy(j->arena, r->detail);
+}
+
 /* Locked.  False: there is no time for another try. */
-static bool job_pause(struct acme_validator *w, struct vjob *j, const struct acme_result *r)
+static bool job_pause(struct acme_validator *w, struct acme_validation_job *j,
+                      const struct acme_result *r)
 {
     int64_t due = now_ns(w) + (PAUSE_NS << (j->tries < 8 ? j->tries : 8));
 
@@ -315,40 +338,105 @@ static bool job_pause(struct acme_validator *w, struct vjob *j, const struct acm
         return false;
     j->tries++;
     j->due = due;
-    j->last = *r;
-    j->last.detail = arena_copy(j->arena, r->detail);
+    keep_result(j, r);
     return true;
 }
 
-/* Called and left locked; the job is gone or paused then. */
-static void job_run(struct acme_validator *w, struct vjob *j)
+/* Locked.  Another thread may run it from here on, and free it. */
+static void job_stop_running(struct acme_validator *w, struct acme_validation_job *j)
+{
+    j->running = false;
+    j->target->running--;
+    w->running--;
+}
+
+/* Locked on the way in, not on the way out.  As long as it is not gone it counts as running, so
+ * that w stays. */
+static void job_over(struct acme_validator *w, struct acme_validation_job *j)
+{
+    bool was_full = j->target->running >= TARGET_MAX, ring = false;
+
+    j->target->running--;
+    job_free(w, j);
+    w->running--;
+    if (w->jobs > w->running && ((was_full && w->idle) || !w->threads) && !w->stopping)
+        (void)wake(w, &ring);
+    if (w->stopping)
+        pthread_cond_broadcast(&w->gone);
+    else if (ring)
+        pthread_cond_signal(&w->work);
+    pthread_mutex_unlock(&w->lock); /* the last touch */
+}
+
+/* After a transient failure.  True: it counts all the same. */
+static bool job_settles(struct acme_validator *w, struct acme_validation_job *j, bool has_turn,
+                        const struct acme_result *r)
+{
+    pthread_mutex_lock(&w->lock);
+    if (w->stopping) {
+        job_over(w, j); /* a try that was cut short says nothing */
+        return false;
+    }
+    bool pauses = has_turn && job_pause(w, j, r);
+    struct latch *news = pauses ? latch_take(j->news) : NULL;
+    if (pauses)
+        job_stop_running(w, j);
+    pthread_mutex_unlock(&w->lock);
+    if (pauses) {
+        latch_fire(news);
+        latch_drop(news);
+    }
+    return !pauses;
+}
+
+/* Called and left locked; the job is gone, paused, or somebody else's then. */
+static void job_run(struct acme_validator *w, struct acme_validation_job *j)
 {
     bool late = j->tries && now_ns(w) >= j->give_up;
     bool has_turn = !late && j->target->running < TARGET_MAX;
     struct arena *a = arena_new(&HEAP_USUAL);
+    struct acme_result r = j->last;
 
     if (has_turn && !j->tries)
         j->give_up = now_ns(w) + VALIDATION_NS;
     job_begin(w, j);
-    pthread_mutex_unlock(&w->lock);
-    struct acme_result r = has_turn ? job_try(w, j, a) : no_turn(a, j);
-    pthread_mutex_lock(&w->lock);
-    bool transient = r.verdict == ACME_RETRY;
-    if (transient && has_turn && !w->stopping && job_pause(w, j, &r)) {
-        struct latch *news = latch_take(j->news);
-        job_end(w, j); /* from here on another thread may run it, and free it */
-        arena_free(a);
-        tell(w, news);
-        return;
-    }
-    if (!transient || !w->stopping) { /* a try that was cut short says nothing */
-        pthread_mutex_unlock(&w->lock);
-        w->done(w->arg, &j->v, &r);
-        pthread_mutex_lock(&w->lock);
-    }
+    if (!j->decided)
+        r = has_turn ? job_try(w, j, a) : no_turn(a, j);
+    if (j->decided || r.verdict != ACME_RETRY || job_settles(w, j, has_turn, &r))
+        w->done(w->arg, &j->v, &r, j);
     arena_free(a);
-    job_end(w, j);
-    job_free(w, j);
+    pthread_mutex_lock(&w->lock);
+}
+
+void acme_validation_over(struct acme_validation_job *j)
+{
+    struct acme_validator *w = j->validator;
+
+    pthread_mutex_lock(&w->lock);
+    job_over(w, j);
+}
+
+bool acme_validation_again(struct acme_validation_job *j, const struct acme_result *r)
+{
+    struct acme_validator *w = j->validator;
+    bool ring = false;
+
+    if (++j->again >= AGAIN_MAX)
+        return false;
+    pthread_mutex_lock(&w->lock);
+    if (w->stopping) {
+        job_over(w, j);
+        return true;
+    }
+    if (!j->decided)
+        keep_result(j, r);
+    j->decided = true;
+    j->v.challenge_record = j->v.authorization_record = SLICE_NONE;
+    j->due = now_ns(w);
+    job_stop_running(w, j);
+    (void)wake(w, &ring);
+    unlock_and_ring(w, ring);
+    return true;
 }
 
 /* Locked.  False: this thread has nothing to do any more. */
@@ -370,8 +458,9 @@ static void *thread_main(void *arg)
     int64_t next;
 
     pthread_mutex_lock(&w->lock);
+    w->starting--;
     for (int64_t since = now_ns(w);;) {
-        struct vjob *j = job_choose(w, &next);
+        struct acme_validation_job *j = job_choose(w, &next);
         if (j) {
             job_run(w, j);
             since = now_ns(w);
@@ -407,9 +496,9 @@ struct acme_validator *acme_validator_new(const struct acme_validation_settings 
 }
 
 /* Locked. */
-static struct latch *start(struct acme_validator *w, const struct acme_validation *v)
+static struct latch *start(struct acme_validator *w, const struct acme_validation *v, bool *ring)
 {
-    struct vjob *j = job_find(w, v->challenge);
+    struct acme_validation_job *j = job_find(w, v->challenge);
 
     if (j)
         return latch_take(j->news);
@@ -417,7 +506,7 @@ static struct latch *start(struct acme_validator *w, const struct acme_validatio
         return NULL;
     j = job_new(w, v);
     job_link(w, j);
-    if (!wake(w)) {
+    if (!wake(w, ring)) {
         job_free(w, j);
         log_error("ACME: no thread for a validation");
         return NULL;
@@ -429,9 +518,10 @@ struct latch *acme_validator_start(struct acme_validator *w, const struct acme_v
 {
     if ((unsigned)v->type >= ACME_CHALLENGE_TYPES)
         return NULL;
+    bool ring = false;
     pthread_mutex_lock(&w->lock);
-    struct latch *news = start(w, v);
-    pthread_mutex_unlock(&w->lock);
+    struct latch *news = start(w, v, &ring);
+    unlock_and_ring(w, ring);
     return news;
 }
 
@@ -443,9 +533,9 @@ bool acme_validator_busy(struct acme_validator *w, struct slice challenge)
     return busy;
 }
 
-static struct vjob *job_that_waits(struct acme_validator *w)
+static struct acme_validation_job *job_that_waits(struct acme_validator *w)
 {
-    struct vjob *j = w->first;
+    struct acme_validation_job *j = w->first;
 
     while (j && j->running)
         j = j->next;
@@ -455,7 +545,7 @@ static struct vjob *job_that_waits(struct acme_validator *w)
 /* Locked. */
 static void drop_what_waits(struct acme_validator *w)
 {
-    for (struct vjob *j; (j = job_that_waits(w)) != NULL;)
+    for (struct acme_validation_job *j; (j = job_that_waits(w)) != NULL;)
         job_free(w, j);
 }
 
@@ -471,9 +561,10 @@ void acme_validator_stop(struct acme_validator *w)
     pthread_cond_broadcast(&w->work);
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += STOP_GRACE_S;
-    while (w->threads && pthread_cond_timedwait(&w->gone, &w->lock, &until) != ETIMEDOUT) {}
+    while ((w->threads || w->running) &&
+           pthread_cond_timedwait(&w->gone, &w->lock, &until) != ETIMEDOUT) {}
     atomic_store(&w->cancelled, true);
-    while (w->threads)
+    while (w->threads || w->running)
         pthread_cond_wait(&w->gone, &w->lock);
     pthread_mutex_unlock(&w->lock);
     pthread_cond_destroy(&w->work);

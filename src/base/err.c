@@ -10,17 +10,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* Bytes from 0x80 on are left alone: they are UTF-8 of names that people want to read.  The C1
- * control characters (U+0080-009F, bytes c2 80..9f) go the way of the others. */
-static void sanitise(char *text)
-{
-    for (unsigned char *p = (unsigned char *)text; *p; p++) {
-        if (*p < 0x20 || *p == 0x7f)
-            *p = '?';
-        if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
-            p[0] = p[1] = '?';
-    }
-}
+#include "base/rune.h"
 
 /* A cut in the middle of a character would make the text invalid UTF-8. */
 static void cut(struct err *e)
@@ -48,7 +38,7 @@ bool err_set(struct err *e, enum err_kind kind, const char *fmt, ...)
         memcpy(e->text, text, sizeof(text));
     if (n >= (int)sizeof(text))
         cut(e);
-    sanitise(e->text);
+    text_clean((uint8_t *)e->text, strlen(e->text));
     errno = saved;
     return false;
 }
@@ -73,7 +63,7 @@ bool err_wrap(struct err *e, const char *fmt, ...)
     memcpy(e->text, text, sizeof(text));
     if (full)
         cut(e);
-    sanitise(e->text);
+    text_clean((uint8_t *)e->text, strlen(e->text));
     errno = saved;
     return false;
 }

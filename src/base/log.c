@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/log_sink.h"
+#include "base/rune.h"
 
 #define LINE_MAX_BYTES 65536u
 
@@ -89,17 +90,6 @@ static void put_stamp(struct buf *b)
                tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
-/* From p on: one line of printable bytes, whatever a client made us say. */
-static void sanitise(uint8_t *p, const uint8_t *end)
-{
-    for (; p < end; p++) {
-        if (*p < 0x20 || *p == 0x7f)
-            *p = '?';
-        if (p[0] == 0xc2 && p + 1 < end && p[1] >= 0x80 && p[1] < 0xa0) /* U+0080-009F */
-            p[0] = p[1] = '?';
-    }
-}
-
 static PRINTF(2, 0) void line(const char *front, const char *fmt, va_list args)
 {
     int saved = errno;
@@ -124,7 +114,7 @@ static PRINTF(2, 0) void line(const char *front, const char *fmt, va_list args)
     buf_used(&b, (size_t)n);
     while (b.n > from && b.p[b.n - 1] == '\n') /* callers who end their text themselves */
         b.n--;
-    sanitise(b.p + from, b.p + b.n);
+    text_clean(b.p + from, b.n - from); /* one line, whatever a client made us say */
     buf_byte(&b, '\n');
     log_emit(buf_slice(&b));
     errno = saved;

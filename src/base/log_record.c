@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/log_sink.h"
+#include "base/rune.h"
 
 #define RECORD_MAX (1u << 20)
 
@@ -73,102 +74,7 @@ bool log_format_read(struct slice name, enum log_format *format)
     return false;
 }
 
-/* --- Characters ------------------------------------------------------------------------------ */
-
-/* The character at s.p[0]; *n is its length, 1 for a byte that is not valid UTF-8 (then false). */
-static bool rune_read(struct slice s, uint32_t *rune, size_t *n)
-{
-    static const uint8_t LENGTH[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 3, 4};
-    size_t len = LENGTH[s.p[0] >> 4];
-
-    *n = 1;
-    *rune = s.p[0];
-    if (s.p[0] < 0x80)
-        return true;
-    if (len > s.n || !slice_is_utf8(slice_sub(s, 0, len)))
-        return false;
-    *rune = s.p[0] & (0xffu >> (len + 1));
-    for (size_t i = 1; i < len; i++)
-        *rune = *rune << 6 | (s.p[i] & 0x3fu);
-    *n = len;
-    return true;
-}
-
-/* Controls, blanks other than ' ', format and private characters: what a reader of the log could
- * not see, or what would turn the line around. */
-static bool printable(uint32_t rune)
-{
-    static const uint32_t HIDDEN[][2] = {
-        {0x00, 0x1f},        {0x7f, 0xa0},     {0xad, 0xad},       {0x600, 0x605},
-        {0x61c, 0x61c},      {0x6dd, 0x6dd},   {0x70f, 0x70f},     {0x1680, 0x1680},
-        {0x180e, 0x180e},    {0x2000, 0x200f}, {0x2028, 0x202f},   {0x205f, 0x206f},
-        {0x3000, 0x3000},    {0xe000, 0xf8ff}, {0xfdd0, 0xfdef},   {0xfeff, 0xfeff},
-        {0xfff0, 0xfffb},    {0xfffe, 0xffff}, {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a},
-        {0xe0000, 0x10ffff},
-    };
-
-    for (size_t i = 0; i < COUNT_OF(HIDDEN); i++)
-        if (rune >= HIDDEN[i][0] && rune <= HIDDEN[i][1])
-            return (rune >= 0xe0100 && rune <= 0xe01ef); /* variation selectors are marks */
-    return true;
-}
-
-/* The letter behind the backslash for the controls that have one; 0 for the others. */
-static char short_escape(uint32_t rune, bool json)
-{
-    static const char GO[] = "abtnvfr"; /* 7 to 13 */
-
-    if (rune == '"' || rune == '\\')
-        return (char)rune;
-    if (rune < 7 || rune > 13 || (json && (rune == 7 || rune == 11)))
-        return 0;
-    return GO[rune - 7];
-}
-
-/* How many bytes at the start stand for themselves between quotes: nearly all of nearly every
- * value. */
-static size_t plain_run(struct slice s, bool json)
-{
-    size_t n = 0;
-
-    while (n < s.n && s.p[n] >= 0x20 && s.p[n] < 0x7f && s.p[n] != '"' && s.p[n] != '\\' &&
-           !(json && (s.p[n] == '<' || s.p[n] == '>' || s.p[n] == '&')))
-        n++;
-    return n;
-}
-
 /* --- Text form ------------------------------------------------------------------------------- */
-
-static void put_quoted_rune(struct buf *b, struct slice s, uint32_t rune)
-{
-    char letter = short_escape(rune, false);
-
-    if (letter) {
-        buf_byte(b, '\\');
-        buf_byte(b, (uint8_t)letter);
-    } else if (printable(rune)) {
-        buf_put(b, s);
-    } else {
-        buf_printf(b, rune < 0x80 ? "\\x%02x" : rune < 0x10000 ? "\\u%04x" : "\\U%08x", rune);
-    }
-}
-
-static void put_quoted(struct buf *b, struct slice s)
-{
-    uint32_t rune;
-
-    buf_byte(b, '"');
-    for (size_t n; s.n; s = slice_from(s, n)) {
-        n = plain_run(s, false);
-        if (n)
-            buf_put(b, slice_sub(s, 0, n));
-        else if (rune_read(s, &rune, &n))
-            put_quoted_rune(b, slice_sub(s, 0, n), rune);
-        else
-            buf_printf(b, "\\x%02x", s.p[0]);
-    }
-    buf_byte(b, '"');
-}
 
 static bool is_bare(uint8_t c)
 {
@@ -181,7 +87,7 @@ static void put_text_value(struct buf *b, struct slice s)
     for (size_t i = 0; i < s.n; i++) {
         if (is_bare(s.p[i]))
             continue;
-        put_quoted(b, s);
+        text_quote(b, s);
         return;
     }
     buf_put(b, s);
@@ -271,13 +177,13 @@ static void put_json_text(struct buf *b, struct slice s)
 
     buf_byte(b, '"');
     for (size_t n; s.n; s = slice_from(s, n)) {
-        n = plain_run(s, true);
+        n = rune_plain_run(s, true);
         if (n) {
             buf_put(b, slice_sub(s, 0, n));
             continue;
         }
         bool valid = rune_read(s, &rune, &n);
-        char letter = valid ? short_escape(rune, true) : 0;
+        char letter = valid ? rune_escape(rune, true) : 0;
         if (!valid)
             buf_text(b, "\\ufffd");
         else if (letter)
@@ -446,7 +352,7 @@ static void put_column(struct buf *b, const struct log_fields *f, const char *na
     uint32_t rune;
     for (struct slice rest = buf_slice(&value); rest.n;) {
         size_t n;
-        bool shown = rune_read(rest, &rune, &n) && printable(rune) && rune != ' ' && rune != '"';
+        bool shown = rune_read(rest, &rune, &n) && rune_visible(rune) && rune != ' ' && rune != '"';
         buf_put(b, shown ? slice_sub(rest, 0, n) : SLICE("?"));
         rest = slice_from(rest, n);
     }

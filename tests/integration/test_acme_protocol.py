@@ -189,8 +189,8 @@ def test_algorithm_names_that_are_none(client, header_alg):
             del header["alg"]
         message["protected"] = b64url(json.dumps(header).encode())
     reply = client.post(client.kid, change=change)
-    assert reply.status == 400
-    assert reply.json()["type"].rsplit(":", 1)[1] in ("badSignatureAlgorithm", "malformed")
+    known = isinstance(header_alg, str) or header_alg is ...
+    problem(reply, 400, "badSignatureAlgorithm" if known else "malformed", "alg")
 
 
 @pytest.mark.parametrize("make, alg", [
@@ -274,8 +274,9 @@ def test_envelopes_that_are_no_flattened_jws(client, change):
 
 def test_a_body_without_end_is_too_large(client):
     reply = client.post(client.kid, change=lambda m: json.dumps(m) + " " * (1 << 20))
-    assert reply.status == 413, reply.status
-    client.close()
+    problem(reply, 413, "malformed", "larger")
+    assert f'<{client.url}/directory>;rel="index"' in reply.headers.get_all("Link")
+    client.close()  # and its nonce is good
     assert client.post(client.kid).status == 200
 
 
@@ -585,6 +586,15 @@ def test_identifiers_that_are_refused(client, identifiers):
 def test_identifier_types_that_are_not_served(client, kind):
     reply = client.post("/new-order", {"identifiers": [{"type": kind, "value": "web.test"}]})
     problem(reply, 400, "unsupportedIdentifier")
+
+
+@pytest.mark.parametrize("one", ["web.test", None, 5, [], {}, {"type": "dns"},
+                                 {"value": "web.test"}, {"type": 5, "value": "web.test"},
+                                 {"type": "dns", "value": None}], ids=str)
+def test_what_is_no_identifier_is_malformed(client, one):
+    for ids in ([one], [{"type": "dns", "value": "web.test"}, one]):
+        body = problem(client.post("/new-order", {"identifiers": ids}), 400, "malformed")
+        assert "subproblems" not in body
 
 
 def test_each_bad_identifier_has_its_sub_problem(client):

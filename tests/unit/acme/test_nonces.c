@@ -70,8 +70,10 @@ static struct slice make(struct ground *g, struct acme_nonces *n)
 static bool spend(struct acme_nonces *n, struct slice nonce)
 {
     struct err e = {0};
-    bool spent = acme_nonce_spend(n, nonce, DEADLINE_NONE, &e);
+    struct arena *a = arena_new(&HEAP_USUAL);
+    bool spent = acme_nonce_spend(n, a, nonce, DEADLINE_NONE, &e);
 
+    arena_free(a);
     if (!spent)
         assert_int_equal(e.kind, ERR_NOT_FOUND);
     return spent;
@@ -164,7 +166,7 @@ static void a_store_that_fails_is_no_bad_nonce(void **state)
     struct deadline past = {still_mono(&STILL) - 1, &STILL, NULL};
     struct err e = {0};
 
-    assert_false(acme_nonce_spend(g->first, nonce, past, &e));
+    assert_false(acme_nonce_spend(g->first, g->a, nonce, past, &e));
     assert_int_equal(e.kind, ERR_TIMEOUT);
     assert_false(acme_nonce_make(g->first, g->a, past, &other, &e));
     assert_true(spend(g->first, nonce));

@@ -1,6 +1,8 @@
 /* http-01 against servers on the loopback: what they answer, and how they do not. */
 #include "targets.h"
 
+#include "base/log.h"
+
 #define KEY_AUTHORIZATION "token.MFxT_XxYjKTpO-jRdcfdtbaX6IaRxvm-jpk5t-Jv7Bo"
 #define WELL_KNOWN        "/.well-known/acme-challenge/"
 
@@ -42,6 +44,15 @@ static void endless_body(struct visit *v)
     (void)visit_send(v, "HTTP/1.1 200 OK\r\n\r\n", 19);
     while (visit_send(v, BLOCK, sizeof(BLOCK)))
         atomic_fetch_add(&sent, sizeof(BLOCK));
+}
+
+static void endless_header(struct visit *v)
+{
+    static char block[65536];
+
+    memset(block, 'a', sizeof(block));
+    (void)visit_send(v, "HTTP/1.1 200 OK\r\nX: ", 20);
+    for (int i = 0; i < 16 && visit_send(v, block, sizeof(block)); i++) {}
 }
 
 static void say_host(struct visit *v)
@@ -114,6 +125,17 @@ static void answer(struct visit *v)
         const char *head = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" KEY_AUTHORIZATION;
         (void)visit_send(v, head, strlen(head));
     }
+    if (!strncmp(path, WELL_KNOWN "garbage ", strlen(WELL_KNOWN "garbage ")))
+        (void)visit_send(v, "\x16\x03\x01\x8b\0\xff garbage\r\n\r\n", 18);
+    if (!strncmp(path, WELL_KNOWN "bytes ", strlen(WELL_KNOWN "bytes "))) {
+        const char *head = "HTTP/1.1 200 OK\r\nContent-Length: 19\r\n\r\n";
+        (void)visit_send(v, head, strlen(head));
+        (void)visit_send(v, "a\0\"\\\x8b\x9b[2J\r\n\xc2\x9b\xc3\xa4\xe2\x80\xaez", 19);
+    }
+    if (!strncmp(path, WELL_KNOWN "old ", strlen(WELL_KNOWN "old ")))
+        (void)visit_send(v, KEY_AUTHORIZATION, sizeof(KEY_AUTHORIZATION) - 1);
+    if (!strncmp(path, WELL_KNOWN "header ", strlen(WELL_KNOWN "header ")))
+        endless_header(v);
     if (!strncmp(path, WELL_KNOWN "stall ", strlen(WELL_KNOWN "stall ")))
         visit_hold(v);
 }
@@ -189,9 +211,12 @@ static void answers_decide(void **state)
         {"wrong", ACME_INVALID, "incorrectResponse", "http://web.test:"},
         {"longer", ACME_INVALID, "incorrectResponse", "key authorization"},
         {"inner", ACME_INVALID, "incorrectResponse", NULL},
-        {"empty", ACME_INVALID, "incorrectResponse", "0 bytes"},
+        {"empty", ACME_INVALID, "incorrectResponse", "0 bytes) from 127.0.0.1"},
         {"missing", ACME_RETRY, "connection", "status 404"},
-        {"broken", ACME_RETRY, "connection", "status 500"},
+        {"broken", ACME_RETRY, "connection", "127.0.0.1 answered with status 500"},
+        {"garbage", ACME_RETRY, "connection", "(127.0.0.1): the answer is not HTTP"},
+        {"old", ACME_RETRY, "connection", "(127.0.0.1): the answer is not HTTP"},
+        {"header", ACME_RETRY, "connection", "(127.0.0.1): a header of the answer is too large"},
         {"cut", ACME_RETRY, "connection", NULL},
         {"gigabyte", ACME_INVALID, "incorrectResponse", "too large"},
         {"a/../b", ACME_INVALID, "malformed", "token"},
@@ -210,6 +235,26 @@ static void what_was_received_is_not_told(void **state)
     (void)state;
     struct acme_result r = validate("web.test", "wrong");
     assert_int_equal(slice_search(r.detail, SLICE("another")), r.detail.n);
+}
+
+static void keep_line(const char *line, size_t n, void *arg)
+{
+    *(struct slice *)arg = arena_copy(A, slice_of(line, n));
+}
+
+static void what_was_received_is_logged_in_printable_characters(void **state)
+{
+    struct slice line = SLICE("");
+    struct slice shown =
+        SLICE("answered \"a\\x00\\\"\\\\\\x8b\\x9b[2J\\r\\n\\u009b\xc3\xa4\\u202ez\" instead");
+
+    (void)state;
+    log_sink(keep_line, &line);
+    struct acme_result r = validate("web.test", "bytes");
+    log_sink(NULL, NULL);
+    assert_result(&r, ACME_INVALID, "incorrectResponse", "19 bytes");
+    if (slice_search(line, shown) == line.n)
+        fail_msg("%.*s", SLICE_ARG(line));
 }
 
 static void redirects_lead_anywhere(void **state)
@@ -289,7 +334,15 @@ static void a_closed_port_may_open_later(void **state)
     (void)state;
     s.http_port = closed_port();
     struct acme_result r = acme_validate_http01(A, &v, &s, soon());
-    assert_result(&r, ACME_RETRY, "connection", "refused");
+    assert_result(&r, ACME_RETRY, "connection", " (127.0.0.1): connection refused");
+    v.value = SLICE("second.test");
+    r = acme_validate_http01(A, &v, &s, soon());
+    assert_result(&r, ACME_RETRY, "connection", " (127.0.0.77, 127.0.0.1): connection refused");
+    v.value = SLICE("127.0.0.1");
+    v.ip = true;
+    r = acme_validate_http01(A, &v, &s, soon());
+    assert_result(&r, ACME_RETRY, "connection",
+                  arena_printf(A, "connecting to 127.0.0.1:%u: connection refused", s.http_port));
 }
 
 static void names_that_are_none_are_refused(void **state)
@@ -391,6 +444,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_decide),
         cmocka_unit_test(what_was_received_is_not_told),
+        cmocka_unit_test(what_was_received_is_logged_in_printable_characters),
         cmocka_unit_test(redirects_lead_anywhere),
         cmocka_unit_test(redirects_end),
         cmocka_unit_test(an_endless_body_is_cut_off),

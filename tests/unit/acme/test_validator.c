@@ -93,15 +93,19 @@ static void release(void)
 static struct {
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    unsigned n, valid, retry;
+    unsigned n, valid, retry, records;
     char challenge[RESULTS_MAX][32], detail[RESULTS_MAX][256];
     enum acme_verdict verdict[RESULTS_MAX];
     bool was_busy;
+    unsigned again;                  /* so often a result is wanted once more */
+    bool late;                       /* the test says when a job is over */
+    struct acme_validation_job *job; /* the last one then */
 } GOT = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 static struct acme_validator *W;
 
-static void take(void *arg, const struct acme_validation *v, const struct acme_result *r)
+static void take(void *arg, const struct acme_validation *v, const struct acme_result *r,
+                 struct acme_validation_job *job)
 {
     bool busy = acme_validator_busy(W, v->challenge);
 
@@ -112,10 +116,17 @@ static void take(void *arg, const struct acme_validation *v, const struct acme_r
     snprintf(GOT.challenge[GOT.n], 32, "%.*s", SLICE_ARG(v->challenge));
     snprintf(GOT.detail[GOT.n], 256, "%.*s", SLICE_ARG(r->detail));
     GOT.verdict[GOT.n++] = r->verdict;
+    GOT.records += v->challenge_record.p && v->authorization_record.p;
     GOT.valid += r->verdict == ACME_VALID;
     GOT.retry += r->verdict == ACME_RETRY;
+    bool again = GOT.again > 0, late = GOT.late;
+    GOT.again -= again;
+    GOT.job = late ? job : NULL;
     pthread_cond_broadcast(&GOT.changed);
     pthread_mutex_unlock(&GOT.lock);
+    if (late || (again && acme_validation_again(job, r)))
+        return;
+    acme_validation_over(job);
 }
 
 static void wait_for_results(unsigned n)
@@ -135,7 +146,8 @@ static void set_up(int64_t times)
     R.base.txt = governed_txt;
     R.released = false;
     R.inside = R.most_inside = R.calls = R.flaky = 0;
-    GOT.n = GOT.valid = GOT.retry = 0;
+    GOT.n = GOT.valid = GOT.retry = GOT.again = GOT.records = 0;
+    GOT.late = false;
     W = acme_validator_new(&s, take, &GOT);
 }
 
@@ -147,7 +159,9 @@ static struct latch *begin(const char *challenge, const char *name)
                                 .type = ACME_DNS_01,
                                 .value = slice_text(name),
                                 .token = SLICE("token"),
-                                .key_authorization = SLICE(KEY_AUTHORIZATION)};
+                                .key_authorization = SLICE(KEY_AUTHORIZATION),
+                                .challenge_record = SLICE("{}"),
+                                .authorization_record = SLICE("{}")};
 
     return acme_validator_start(W, &v);
 }
@@ -426,6 +440,88 @@ static void who_waits_is_told_of_the_end(void **state)
     latch_drop(news);
 }
 
+static void a_result_is_told_again_when_asked_for(void **state)
+{
+    (void)state;
+    set_up(1);
+    GOT.again = 3;
+    struct latch *over = begin("c1", "good.test");
+    assert_true(latch_wait(over, DEADLINE_NONE));
+    latch_drop(over);
+    acme_validator_stop(W);
+    assert_int_equal(GOT.n, 4);
+    assert_int_equal(GOT.valid, 4);
+    assert_int_equal(R.calls, 1);     /* looked at once */
+    assert_int_equal(GOT.records, 1); /* the others read them anew */
+}
+
+static void a_result_is_not_told_for_ever(void **state)
+{
+    (void)state;
+    set_up(1);
+    GOT.again = 1000;
+    struct latch *over = begin("c1", "good.test");
+    assert_true(latch_wait(over, DEADLINE_NONE));
+    latch_drop(over);
+    acme_validator_stop(W);
+    assert_int_equal(GOT.n, 10);
+}
+
+static void *end_the_job(void *arg)
+{
+    usleep(50000);
+    acme_validation_over(arg);
+    return NULL;
+}
+
+static void a_job_is_over_when_another_thread_says_so(void **state)
+{
+    pthread_t thread;
+
+    (void)state;
+    set_up(1);
+    GOT.late = true;
+    struct latch *over = begin("c1", "good.test");
+    wait_for_results(1);
+    assert_true(acme_validator_busy(W, SLICE("c1")));
+    assert_false(latch_fired(over));
+    assert_true(start("c1", "good.test")); /* the same job */
+    assert_int_equal(pthread_create(&thread, NULL, end_the_job, GOT.job), 0);
+    acme_validator_stop(W); /* not before that */
+    assert_true(latch_fired(over));
+    latch_drop(over);
+    pthread_join(thread, NULL);
+    assert_int_equal(GOT.n, 1);
+}
+
+/* Eight results of one target are on their way into the store: the ninth job begins when one of
+ * them is there, although no thread of ours looks at it. */
+static void a_full_target_goes_on_when_a_job_is_over(void **state)
+{
+    struct acme_validation_job *jobs[8];
+    char id[32];
+
+    (void)state;
+    set_up(1);
+    GOT.late = true;
+    for (unsigned i = 0; i < 8; i++) {
+        snprintf(id, sizeof(id), "c%u", i);
+        assert_true(start(id, "good.test"));
+        wait_for_results(i + 1);
+        jobs[i] = GOT.job;
+    }
+    assert_true(start("c8", "good.test"));
+    usleep(50000);
+    assert_int_equal(R.calls, 8);
+    GOT.late = false;
+    acme_validation_over(jobs[0]);
+    wait_for_results(9);
+    for (unsigned i = 1; i < 8; i++)
+        acme_validation_over(jobs[i]);
+    acme_validator_stop(W);
+    assert_int_equal(GOT.valid, 9);
+}
+
 static void only_network_challenges_run_here(void **state)
 {
     struct acme_validation v = {.challenge = SLICE("c1"), .type = ACME_DEVICE_ATTEST_01};
@@ -476,6 +572,10 @@ int main(void)
         cmocka_unit_test(who_waits_is_told_when_it_is_over),
         cmocka_unit_test(who_waits_is_told_of_a_first_failure),
         cmocka_unit_test(who_waits_is_told_of_the_end),
+        cmocka_unit_test(a_result_is_told_again_when_asked_for),
+        cmocka_unit_test(a_result_is_not_told_for_ever),
+        cmocka_unit_test(a_job_is_over_when_another_thread_says_so),
+        cmocka_unit_test(a_full_target_goes_on_when_a_job_is_over),
         cmocka_unit_test(only_network_challenges_run_here),
         cmocka_unit_test(too_many_are_refused),
     };

@@ -66,7 +66,25 @@ static enum outcome act_insert(struct request *r)
     return ACT_DONE;
 }
 
+static void greet(struct request *r)
+{
+    http_fields_set(&r->x->out.fields, r->x->arena, "X-Greeted", r->args[0]);
+}
+
+static void speak(struct request *r, const struct err *e)
+{
+    respond_bytes(r, r->refused ? r->refused : err_status(e->kind), "text/plain",
+                  arena_copy(r->x->arena, slice_text(e->text)));
+}
+
+static const struct voice POLITE = {speak, greet};
+
 static const struct route ROUTES[] = {
+    {.method = "POST",
+     .path = "/polite/{name}",
+     .authorize = authorize,
+     .act = act,
+     .voice = &POLITE},
     {.method = "POST",
      .path = "/make/{name}",
      .flags = ROUTE_ALIAS_1_0,
@@ -270,6 +288,61 @@ static void error_texts_follow_their_class(void **state)
     }
 }
 
+static void a_refused_request_hears_the_voice_of_its_route(void **state)
+{
+    static const struct {
+        const char *method, *path;
+        int status;
+        const char *type, *greeted;
+    } CASES[] = {{"POST", "/polite/ann", 413, "text/plain", "ann"},
+                 {"POST", "/polite/ann", 408, "text/plain", "ann"},
+                 {"POST", "/polite/ann", 503, "text/plain", "ann"},
+                 {"GET", "/polite/ann", 413, "application/json", ""},
+                 {"POST", "/insert", 413, "application/json", ""},
+                 {"", "", 400, "application/json", ""}};
+    struct frame_options options = {&services, ROUTE_TABLES, false};
+    struct frame *frame = frame_new(&options);
+    const struct http_app *app = frame_app(frame);
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(CASES); i++) {
+        struct http_exchange *x = arena_alloc(arena, sizeof(*x));
+        x->arena = arena;
+        x->in.method_text = slice_text(CASES[i].method);
+        x->in.path = x->in.target = slice_text(CASES[i].path);
+        x->in.protocol = "HTTP/1.1";
+        app->refuse(app->arg, x, CASES[i].status, "no");
+        assert_int_equal(x->out.status, CASES[i].status);
+        assert_true(slice_is(http_fields_get(&x->out.fields, "Content-Type"), CASES[i].type));
+        assert_true(slice_is(http_fields_get(&x->out.fields, "X-Greeted"), CASES[i].greeted));
+    }
+    assert_int_equal(authorizes + acts, 0);
+    frame_free(frame);
+}
+
+static void only_who_was_not_heard_yet_is_greeted(void **state)
+{
+    (void)state;
+    fail_with = ERR_NOT_FOUND;
+    struct http_exchange *x = run("POST", "/polite/ann");
+    assert_int_equal(x->out.status, 404);
+    assert_null(http_fields_get(&x->out.fields, "X-Greeted").p);
+    pool_stop(services.pool);
+    services.pool = pool_new(1, 1, 0); /* takes nothing */
+    x = arena_alloc(arena, sizeof(*x));
+    struct frame_options options = {&services, ROUTE_TABLES, false};
+    struct frame *frame = frame_new(&options);
+    x->arena = arena;
+    x->in.method_text = SLICE("POST");
+    x->in.path = x->in.target = SLICE("/polite/ann");
+    x->in.protocol = "HTTP/1.1";
+    frame_app(frame)->dispatch(frame_app(frame)->arg, x);
+    sem_wait(&finished);
+    assert_int_equal(x->out.status, 503);
+    assert_true(slice_is(http_fields_get(&x->out.fields, "X-Greeted"), "ann"));
+    frame_free(frame);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -283,6 +356,8 @@ int main(void)
         CASE(denied_request_never_reaches_the_handler),
         CASE(unknown_paths_and_methods),
         CASE(error_texts_follow_their_class),
+        CASE(a_refused_request_hears_the_voice_of_its_route),
+        CASE(only_who_was_not_heard_yet_is_greeted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

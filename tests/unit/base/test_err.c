@@ -37,6 +37,11 @@ static void control_characters_never_get_through(void **state UNUSED)
     assert_string_equal(e.text, "a?b?[31mc???d \xc3\xa9");
     err_wrap(&e, "x\ty");
     assert_string_equal(e.text, "x?y: a?b?[31mc???d \xc3\xa9");
+    /* no UTF-8: C1 as single bytes, a cut character, a surrogate; and what turns a line around */
+    err_set(&e, ERR_MALFORMED, "%s",
+            "\x8b\x9b"
+            "a\xff \xe2\x82 \xed\xa0\x80 \xe2\x80\xae \xe2\x82\xac\xc3");
+    assert_string_equal(e.text, "??a? ?? ??? ??? \xe2\x82\xac?");
 }
 
 static void wrapping_puts_context_in_front(void **state UNUSED)

@@ -7,20 +7,32 @@
 #include <cmocka.h>
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/file.h"
 
 static struct arena *a;
 static char *dir;
+static int rename_error; /* 0: none */
+
+/* A mounted file needs more rights than a test has. */
+int rename(const char *from, const char *to)
+{
+    errno = rename_error;
+    return rename_error ? -1 : renameat(AT_FDCWD, from, AT_FDCWD, to);
+}
 
 static int setup(void **state UNUSED)
 {
     const char *tmp = getenv("TMPDIR");
 
+    rename_error = 0;
     a = arena_new(&HEAP_USUAL);
     dir = arena_printf(a, "%s/newel-file-XXXXXX", tmp ? tmp : "/tmp");
     return mkdtemp(dir) ? 0 : -1;
@@ -145,29 +157,160 @@ static void exclusive_never_replaces(void **state UNUSED)
     assert_true(file_write(at("f"), SLICE("first"), 0600, FILE_EXCLUSIVE, &e));
     assert_false(file_write(at("f"), SLICE("second"), 0600, FILE_EXCLUSIVE, &e));
     assert_int_equal(e.kind, ERR_EXISTS);
-    assert_content(at("f"), "first");
-    assert_int_equal(symlink("nowhere", at("dangling")), 0);
-    assert_false(file_write(at("dangling"), SLICE("x"), 0600, FILE_EXCLUSIVE, &e));
+    assert_int_equal(symlink("f", at("link")), 0);
+    assert_false(file_write(at("link"), SLICE("x"), 0600, FILE_EXCLUSIVE, &e));
     assert_int_equal(e.kind, ERR_EXISTS);
-    assert_int_equal(entries(), 2);
+    assert_content(at("f"), "first");
+    assert_int_equal(symlink("nothing", at("dangling")), 0);
+    assert_true(file_write(at("dangling"), SLICE("new"), 0600, FILE_EXCLUSIVE, &e));
+    assert_content(at("nothing"), "new");
+    assert_int_equal(entries(), 4);
 }
 
-static void a_symbolic_link_is_replaced_not_followed(void **state UNUSED)
+static void assert_link(const char *path, const char *to)
+{
+    char text[100];
+    ssize_t n = readlink(path, text, sizeof(text));
+
+    assert_true(n > 0 && slice_is(slice_of(text, (size_t)n), to));
+}
+
+static void what_symbolic_links_lead_to_is_written(void **state UNUSED)
+{
+    assert_int_equal(mkdir(at("d"), 0700), 0);
+    assert_true(file_write(at("d/real"), SLICE("old"), 0644, 0, NULL));
+    assert_int_equal(chmod(at("d/real"), 0640), 0);
+    assert_int_equal(symlink("d/real", at("one")), 0);
+    assert_int_equal(symlink(at("one"), at("two")), 0);
+    assert_int_equal(symlink("two", at("three")), 0);
+    assert_true(file_write(at("three"), SLICE("new"), 0600, FILE_KEEP_MODE, NULL));
+    assert_content(at("d/real"), "new");
+    assert_int_equal(mode_of(at("d/real")), 0640);
+    assert_true(file_write(at("two"), SLICE("key"), 0600, 0, NULL));
+    assert_content(at("d/real"), "key");
+    assert_int_equal(mode_of(at("d/real")), 0600);
+    assert_link(at("one"), "d/real");
+    assert_link(at("two"), at("one"));
+    assert_link(at("three"), "two");
+    /* ".." of a directory behind a link is not that of its name */
+    assert_int_equal(mkdir(at("d/e"), 0700), 0);
+    assert_int_equal(symlink("d/e", at("e")), 0);
+    assert_int_equal(symlink("../made", at("d/e/up")), 0);
+    assert_true(file_write(at("e/up"), SLICE("made"), 0600, 0, NULL));
+    assert_content(at("d/made"), "made");
+    assert_int_equal(entries(), 5);
+}
+
+static void links_that_lead_nowhere(void **state UNUSED)
+{
+    struct err e = {0};
+
+    assert_int_equal(symlink("new", at("dangling")), 0);
+    assert_true(file_write(at("dangling"), SLICE("key"), 0600, FILE_KEEP_MODE, NULL));
+    assert_content(at("new"), "key");
+    assert_int_equal(mode_of(at("new")), 0600);
+    assert_link(at("dangling"), "new");
+    assert_int_equal(symlink("round", at("round")), 0);
+    assert_false(file_write(at("round"), SLICE("x"), 0600, 0, &e));
+    assert_true(slice_ends(slice_text(e.text), "too many levels of symbolic links"));
+    assert_int_equal(symlink("no/such", at("folder")), 0);
+    assert_false(file_write(at("folder"), SLICE("x"), 0600, 0, &e));
+    assert_int_equal(e.kind, ERR_NOT_FOUND);
+    assert_int_equal(entries(), 4);
+}
+
+static void links_of_others_in_shared_directories_are_not_followed(void **state UNUSED)
+{
+    struct err e = {0};
+
+    if (geteuid() != 0)
+        skip();
+    assert_int_equal(mkdir(at("shared"), 0700), 0);
+    assert_true(file_write(at("victim"), SLICE("safe"), 0644, 0, NULL));
+    assert_int_equal(symlink("../victim", at("shared/theirs")), 0);
+    assert_int_equal(lchown(at("shared/theirs"), 65534, 65534), 0);
+    assert_int_equal(symlink("theirs", at("shared/ours")), 0);
+    assert_int_equal(chmod(at("shared"), 01777), 0);
+    assert_false(file_write(at("shared/theirs"), SLICE("key"), 0600, 0, &e));
+    assert_int_equal(e.kind, ERR_FORBIDDEN);
+    assert_false(file_write(at("shared/ours"), SLICE("key"), 0600, FILE_KEEP_MODE, &e));
+    assert_int_equal(e.kind, ERR_FORBIDDEN);
+    assert_content(at("victim"), "safe");
+    assert_int_equal(chown(at("shared"), 65534, 65534), 0);
+    assert_true(file_write(at("shared/theirs"), SLICE("key"), 0600, 0, &e));
+    assert_content(at("victim"), "key");
+    assert_int_equal(chown(at("shared"), 0, 0), 0);
+    assert_int_equal(chmod(at("shared"), 0755), 0);
+    assert_true(file_write(at("shared/theirs"), SLICE("again"), 0600, 0, &e));
+    assert_content(at("victim"), "again");
+}
+
+static ino_t inode(const char *path)
 {
     struct stat st;
 
-    assert_true(file_write(at("victim"), SLICE("safe"), 0644, 0, NULL));
-    assert_int_equal(symlink(at("victim"), at("link")), 0);
-    assert_int_equal(symlink(at("nowhere"), at("dangling")), 0);
-    assert_true(file_write(at("link"), SLICE("key"), 0600, FILE_KEEP_MODE, NULL));
-    assert_true(file_write(at("dangling"), SLICE("key"), 0600, 0, NULL));
-    assert_content(at("victim"), "safe");
-    assert_content(at("link"), "key");
-    assert_int_equal(mode_of(at("link")), 0600);
-    assert_int_equal(lstat(at("link"), &st), 0);
-    assert_true(S_ISREG(st.st_mode));
-    assert_false(file_exists(at("nowhere")));
-    assert_int_equal(entries(), 3);
+    assert_int_equal(lstat(path, &st), 0);
+    return st.st_ino;
+}
+
+static void mounted_files_are_written_where_they_are(void **state UNUSED)
+{
+    struct err e = {0};
+
+    assert_true(file_write(at("f"), SLICE("old and longer"), 0640, 0, NULL));
+    assert_int_equal(chmod(at("f"), 0640), 0);
+    ino_t was = inode(at("f"));
+    rename_error = EBUSY;
+    assert_true(file_write(at("f"), SLICE("new"), 0600, FILE_KEEP_MODE, &e));
+    assert_content(at("f"), "new");
+    assert_int_equal(mode_of(at("f")), 0640);
+    assert_true(file_write(at("f"), SLICE("key"), 0604, 0, &e));
+    assert_int_equal(mode_of(at("f")), 0600); /* less, never more */
+    assert_true(inode(at("f")) == was);
+    assert_false(file_write(at("new"), SLICE("x"), 0600, 0, &e));
+    rename_error = EACCES;
+    assert_false(file_write(at("f"), SLICE("x"), 0600, 0, &e));
+    assert_int_equal(e.kind, ERR_FORBIDDEN);
+    assert_content(at("f"), "key");
+    assert_int_equal(entries(), 1);
+}
+
+/* What a user without rights finds, as an exit code. */
+static int write_as_nobody(void)
+{
+    struct err e = {0};
+
+    if (geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0))
+        return 1;
+    if (!file_write(at("d/ours"), SLICE("new"), 0600, FILE_KEEP_MODE, &e))
+        return 2;
+    if (file_write(at("d/theirs"), SLICE("new"), 0600, FILE_KEEP_MODE, &e) ||
+        e.kind != ERR_FORBIDDEN)
+        return 3;
+    return file_write(at("d/none"), SLICE("new"), 0600, 0, &e) || e.kind != ERR_FORBIDDEN ? 4 : 0;
+}
+
+static void files_in_a_directory_of_others_are_written_where_they_are(void **state UNUSED)
+{
+    int status;
+
+    assert_int_equal(mkdir(at("d"), 0700), 0);
+    assert_true(file_write(at("d/ours"), SLICE("old one"), 0600, 0, NULL));
+    assert_true(file_write(at("d/theirs"), SLICE("old"), 0600, 0, NULL));
+    assert_int_equal(chmod(at("d/ours"), 0666), 0);
+    assert_int_equal(chmod(at("d/theirs"), 0444), 0);
+    assert_int_equal(chmod(at("d"), 0555), 0);
+    assert_int_equal(chmod(dir, 0755), 0);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(write_as_nobody());
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(chmod(at("d"), 0700), 0);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    assert_content(at("d/ours"), "new");
+    assert_int_equal(mode_of(at("d/ours")), 0666);
+    assert_content(at("d/theirs"), "old");
 }
 
 static void devices_and_fifos_are_written_in_place(void **state UNUSED)
@@ -192,6 +335,14 @@ static void devices_and_fifos_are_written_in_place(void **state UNUSED)
     assert_string_equal(text, "piped");
     close(ends[0]);
     close(ends[1]);
+    /* what a process has open stays what it has open, a regular file too */
+    assert_true(file_write(at("f"), SLICE("longer than that"), 0600, 0, NULL));
+    fd = open(at("f"), O_RDWR);
+    assert_true(file_write(arena_printf(a, "/dev/fd/%d", fd), SLICE("short"), 0600, 0, NULL));
+    assert_int_equal(read(fd, text, 6), 5);
+    assert_string_equal(text, "short");
+    close(fd);
+    assert_int_equal(entries(), 2);
 }
 
 static void writing_fails_with_a_reason(void **state UNUSED)
@@ -354,7 +505,11 @@ int main(void)
         TEST(rewriting_replaces_content_and_mode),
         TEST(readers_of_the_old_file_keep_it),
         TEST(exclusive_never_replaces),
-        TEST(a_symbolic_link_is_replaced_not_followed),
+        TEST(what_symbolic_links_lead_to_is_written),
+        TEST(links_that_lead_nowhere),
+        TEST(links_of_others_in_shared_directories_are_not_followed),
+        TEST(mounted_files_are_written_where_they_are),
+        TEST(files_in_a_directory_of_others_are_written_where_they_are),
         TEST(devices_and_fifos_are_written_in_place),
         TEST(writing_fails_with_a_reason),
         TEST(reading_is_bounded),

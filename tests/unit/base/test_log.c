@@ -75,6 +75,8 @@ static void a_line_stays_one_line(void **state UNUSED)
 {
     log_line("%s", "a\nb\rc\x1b[31m\x7f\xc2\x85\xc3\xa4");
     assert_string_equal(behind_stamp(), "a?b?c?[31m???\xc3\xa4\n");
+    log_line("%s", "\x8b\x9b[31m\xc3\xa4\xff\xe2\x80\xa8\xc3");
+    assert_string_equal(behind_stamp(), "??[31m\xc3\xa4?????\n");
 }
 
 static void a_long_line_is_cut(void **state UNUSED)
