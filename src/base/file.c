@@ -2,20 +2,25 @@
  * Files.  Reading is bounded and never asks for the size first: what is read may be a pipe, or
  * a file that grows.  Writing goes through a temporary file beside the target, so that a reader
  * sees the old content or the new one, and a key never lies on disk with a wider mode than asked.
+ * The target is what symbolic links lead to: they stay.  Only a file that cannot be replaced, for
+ * it is mounted or its directory is not ours, is written where it is.
  */
 #include "base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 
-#define CHUNK 16384u
+#define CHUNK     16384u
+#define LINKS_MAX 40 /* as many as the kernel follows */
 
 /* --- Reading --------------------------------------------------------------------------------- */
 
@@ -101,6 +106,77 @@ bool file_is_regular(const char *path)
     return stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
+/* --- Symbolic links -------------------------------------------------------------------------- */
+
+/* With its slash; unlike path_dir it does not take "link/.." for nothing. */
+static char *dir_prefix(struct arena *a, const char *path)
+{
+    return arena_cstr(a, slice_of(path, (size_t)(path_base(path) - path)));
+}
+
+static const char *dir_of(struct arena *a, const char *path)
+{
+    const char *dir = dir_prefix(a, path);
+
+    return *dir ? dir : ".";
+}
+
+/* In a directory where everybody may put something (/tmp), a link leads where its owner wants, and
+ * what is written there is his.  The rule of Linux' fs.protected_symlinks, which need not be on. */
+static bool may_follow(struct arena *a, const char *link, const struct stat *st)
+{
+    struct stat dir;
+
+    if (st->st_uid == geteuid())
+        return true;
+    return stat(dir_of(a, link), &dir) == 0 &&
+           (!(dir.st_mode & S_IWOTH) || dir.st_uid == st->st_uid);
+}
+
+/* /proc/self/fd/1: what it reads as is a description, not always a path. */
+static bool in_proc(struct arena *a, const char *link)
+{
+    struct statfs fs;
+
+    return statfs(dir_of(a, link), &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
+}
+
+static char *link_target(struct arena *a, const char *link)
+{
+    char text[PATH_MAX];
+    ssize_t n = readlink(link, text, sizeof(text));
+
+    if (n < 0)
+        return NULL;
+    if ((size_t)n == sizeof(text)) {
+        errno = ENAMETOOLONG;
+        return NULL;
+    }
+    const char *dir = n && text[0] == '/' ? "" : dir_prefix(a, link);
+    return arena_printf(a, "%s%.*s", dir, (int)n, text);
+}
+
+bool file_behind_links(struct arena *a, const char *path, char **real, struct err *e)
+{
+    struct stat st;
+    char *at = arena_printf(a, "%s", path);
+
+    for (int links = 0; lstat(at, &st) == 0 && S_ISLNK(st.st_mode) && !in_proc(a, at); links++) {
+        if (links == LINKS_MAX)
+            return err_errno(e, ELOOP, "write", path);
+        if (!may_follow(a, at, &st))
+            return err_set(e, ERR_FORBIDDEN,
+                           "write %s failed: %s is another user's symbolic link in a directory "
+                           "that everybody may write to",
+                           path, at);
+        at = link_target(a, at);
+        if (!at)
+            return err_errno(e, errno, "readlink", path);
+    }
+    *real = at;
+    return true;
+}
+
 /* --- Writing --------------------------------------------------------------------------------- */
 
 static bool write_all(int fd, struct slice s)
@@ -116,15 +192,43 @@ static bool write_all(int fd, struct slice s)
     return true;
 }
 
-static bool write_in_place(const char *path, struct slice content, struct err *e)
+/* Pipes, devices, and what a process has open. */
+static bool write_through(const char *path, struct slice content, struct err *e)
 {
     CLEANUP(close_fd) int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    struct stat st;
 
     if (fd < 0)
         return err_errno(e, errno, "open", path);
-    if (!write_all(fd, content))
+    if (!write_all(fd, content) ||
+        (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && ftruncate(fd, (off_t)content.n) != 0))
         return err_errno(e, errno, "write", path);
     return true;
+}
+
+/* Cut last: the blocks that the old content has are there for the new one. */
+bool file_overwrite(const char *path, struct slice content, mode_t most, struct err *e)
+{
+    CLEANUP(close_fd) int fd = open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY);
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) != 0)
+        return err_errno(e, errno, "open", path);
+    if ((st.st_mode & 0777 & ~most) && fchmod(fd, st.st_mode & most) != 0)
+        return err_errno(e, errno, "chmod", path);
+    if (!write_all(fd, content) || ftruncate(fd, (off_t)content.n) != 0)
+        return err_errno(e, errno, "write", path);
+    return fsync(fd) == 0 || err_errno(e, errno, "sync", path);
+}
+
+bool file_is_pinned(int why)
+{
+    return why == EBUSY || why == EXDEV;
+}
+
+bool file_has_no_room_beside(int why)
+{
+    return why == EACCES || why == EPERM || why == EROFS;
 }
 
 /* A name nobody else has, "<target>.<random>.tmp", created with `mode` less the umask. */
@@ -154,7 +258,7 @@ static bool take_over(int fd, const struct stat *old)
 
 static bool sync_dir(struct arena *a, const char *path)
 {
-    CLEANUP(close_fd) int fd = open(path_dir(a, path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    CLEANUP(close_fd) int fd = open(dir_of(a, path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
     /* Some file systems cannot sync a directory and say EINVAL; then there is nothing to do. */
     return fd >= 0 && (fsync(fd) == 0 || errno == EINVAL);
@@ -173,51 +277,57 @@ static bool move_exclusive(const char *from, const char *to)
     return renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0;
 }
 
-static bool fill_and_move(int fd, const char *name, const char *path, struct slice content,
-                          const struct stat *keep, unsigned flags, struct err *e)
+static bool fill(int fd, const char *path, struct slice content, const struct stat *keep,
+                 struct err *e)
 {
     if (keep && !take_over(fd, keep))
         return err_errno(e, errno, "chmod", path);
     if (!write_all(fd, content))
         return err_errno(e, errno, "write", path);
-    if (fsync(fd) != 0)
-        return err_errno(e, errno, "sync", path);
-    if (flags & FILE_EXCLUSIVE ? !move_exclusive(name, path) : rename(name, path) != 0)
-        return err_errno(e, errno, "write", path);
-    return true;
+    return fsync(fd) == 0 || err_errno(e, errno, "sync", path);
+}
+
+static bool move(const char *name, const char *path, unsigned flags)
+{
+    return flags & FILE_EXCLUSIVE ? move_exclusive(name, path) : rename(name, path) == 0;
 }
 
 bool file_write(const char *path, struct slice content, mode_t mode, unsigned flags, struct err *e)
 {
-    struct stat old, target;
-    bool there = lstat(path, &old) == 0;
-    char *name;
+    CLEANUP(arena_cleanup) struct arena *a = arena_new(&HEAP_USUAL);
+    mode_t most = flags & FILE_KEEP_MODE ? 0777 : mode;
+    struct stat old;
+    char *real, *name;
 
+    if (!file_behind_links(a, path, &real, e))
+        return false;
+    bool there = lstat(real, &old) == 0;
     if (!there && errno != ENOENT)
         return err_errno(e, errno, "write", path);
     if (there && (flags & FILE_EXCLUSIVE))
         return err_errno(e, EEXIST, "write", path);
     if (there && S_ISDIR(old.st_mode))
         return err_errno(e, EISDIR, "write", path);
-    /* A symbolic link is replaced, but /dev/stdout and /dev/fd/N are links to pipes and devices. */
-    if (there && S_ISLNK(old.st_mode) && stat(path, &target) == 0 && !S_ISREG(target.st_mode) &&
-        !S_ISDIR(target.st_mode))
-        return write_in_place(path, content, e);
-    if (there && !S_ISREG(old.st_mode) && !S_ISLNK(old.st_mode))
-        return write_in_place(path, content, e);
+    if (there && !S_ISREG(old.st_mode))
+        return write_through(real, content, e);
 
-    CLEANUP(arena_cleanup) struct arena *a = arena_new(&HEAP_USUAL);
-    CLEANUP(close_fd) int fd = temporary(a, path, mode, &name);
+    CLEANUP(close_fd) int fd = temporary(a, real, mode, &name);
+    if (fd < 0 && there && file_has_no_room_beside(errno))
+        return file_overwrite(real, content, most, e);
     if (fd < 0)
         return err_errno(e, errno, "open", path);
-    bool keep = there && S_ISREG(old.st_mode) && (flags & FILE_KEEP_MODE);
-    if (!fill_and_move(fd, name, path, content, keep ? &old : NULL, flags, e)) {
+    bool keep = there && (flags & FILE_KEEP_MODE);
+    if (!fill(fd, path, content, keep ? &old : NULL, e)) {
         unlink(name);
         return false;
     }
-    if (!sync_dir(a, path))
-        return err_errno(e, errno, "sync", path);
-    return true;
+    if (!move(name, real, flags)) {
+        int why = errno;
+        unlink(name);
+        return there && file_is_pinned(why) ? file_overwrite(real, content, most, e)
+                                            : err_errno(e, why, "write", path);
+    }
+    return sync_dir(a, real) || err_errno(e, errno, "sync", path);
 }
 
 bool dir_make(const char *path, mode_t mode, struct err *e)

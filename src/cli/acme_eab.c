@@ -60,6 +60,34 @@ static struct slice time_text(struct arena *a, struct instant t)
                                              c.month, c.day, c.hour, c.minute, c.second);
 }
 
+/* --- The database ---------------------------------------------------------------------------- */
+
+/* Who has learned these commands with a server behind them should know where the keys go. */
+static void tell_unused(struct invocation *inv)
+{
+    static const char *const FLAGS[] = {"ca-url",
+                                        "root",
+                                        "admin-cert",
+                                        "admin-key",
+                                        "admin-subject",
+                                        "admin-provisioner",
+                                        "admin-password-file"};
+
+    for (size_t i = 0; i < COUNT_OF(FLAGS); i++) {
+        if (flag_source(inv, FLAGS[i]) == SOURCE_LINE)
+            note(inv,
+                 "flag '--%s' changes nothing: the keys are in the database of the authority's "
+                 "configuration ('--ca-config'), which is opened here",
+                 FLAGS[i]);
+    }
+}
+
+static bool open_here(struct invocation *inv, struct desk *d)
+{
+    tell_unused(inv);
+    return desk_open(inv, inv->args[0], d);
+}
+
 /* --- add ------------------------------------------------------------------------------------- */
 
 /* Another process may have changed the list of keys meanwhile. */
@@ -108,7 +136,7 @@ static int run_add(struct invocation *inv)
     struct acme_eab_key key = {0};
     struct desk d;
 
-    if (!desk_open(inv, inv->args[0], &d))
+    if (!open_here(inv, &d))
         return fail(inv);
     bool ok = add(&d, reference, &key);
     if (ok)
@@ -241,7 +269,7 @@ static int run_list(struct invocation *inv)
     struct desk d;
     size_t n;
 
-    if (!desk_open(inv, inv->args[0], &d))
+    if (!open_here(inv, &d))
         return fail(inv);
     bool ok = load(&d, &keys, &n) && put_list(&d, keys, n, &b);
     desk_close(&d);
@@ -262,7 +290,7 @@ static int run_remove(struct invocation *inv)
     int tries = 0;
     bool ok;
 
-    if (!desk_open(inv, inv->args[0], &d))
+    if (!open_here(inv, &d))
         return fail(inv);
     do {
         work_init(&w, &d.services, NULL, d.secrets, deadline_in(inv->clock, DESK_TIME));
@@ -293,6 +321,17 @@ static int run_remove(struct invocation *inv)
     {                                                                                              \
         "json", FLAG_BOOL, NULL, "Print JSON.", NULL, 0                                            \
     }
+/* Of commands that ask the server. */
+#define ADMIN_FLAG(name)                                                                           \
+    {                                                                                              \
+        name, FLAG_TEXT, "<text>", "Not needed: the database is opened here.", NULL, FLAG_HIDDEN   \
+    }
+static const struct flag ADMIN_FLAGS[] = {ADMIN_FLAG("admin-cert"),
+                                          ADMIN_FLAG("admin-key"),
+                                          ADMIN_FLAG("admin-subject,admin-name"),
+                                          ADMIN_FLAG("admin-provisioner,admin-issuer"),
+                                          ADMIN_FLAG("admin-password-file,password-file"),
+                                          {0}};
 static const struct flag CHANGE_FLAGS[] = {CONFIG_FLAG, JSON_FLAG, {0}};
 static const struct flag LIST_FLAGS[] = {
     CONFIG_FLAG,
@@ -303,8 +342,8 @@ static const struct flag LIST_FLAGS[] = {
     {"no-pager", FLAG_BOOL, NULL, "Do not show the list with the program that PAGER names.", NULL,
      0},
     {0}};
-static const struct flag *const CHANGE_SETS[] = {CHANGE_FLAGS, FLAGS_CONTEXT, NULL};
-static const struct flag *const LIST_SETS[] = {LIST_FLAGS, FLAGS_CONTEXT, NULL};
+static const struct flag *const CHANGE_SETS[] = {CHANGE_FLAGS, FLAGS_CA, ADMIN_FLAGS, NULL};
+static const struct flag *const LIST_SETS[] = {LIST_FLAGS, FLAGS_CA, ADMIN_FLAGS, NULL};
 
 #define PROVISIONER_ARGUMENT "provisioner\tThe name of a provisioner of type ACME.\n"
 

@@ -112,6 +112,7 @@ static bool add_usable(struct roots *r, const char *path, struct err *e)
 
     if (!file_read(r->a, path, false, FILE_MAX_USUAL, &text, e))
         return false;
+    text = bom_skip(text);
     while (pem_next(r->a, &text, &block, &broken)) {
         if (slice_is(block.label, "CERTIFICATE") && cert_read(r->a, block.der, &c, NULL))
             roots_add(r, c);
@@ -225,7 +226,8 @@ static bool peer_trust(struct invocation *inv, bool insecure, struct trust *trus
     return true;
 }
 
-bool cert_peer(struct invocation *inv, const char *text, bool insecure, struct cert_list *list)
+static bool peer(struct invocation *inv, const char *text, bool insecure, cert_read_fn *read,
+                 struct cert_list *list)
 {
     const char *name = flag_text(inv, "servername");
     struct cert_url url;
@@ -241,15 +243,20 @@ bool cert_peer(struct invocation *inv, const char *text, bool insecure, struct c
         return false;
     for (size_t i = 0; i < n; i++) {
         struct cert *c;
-        if (!cert_read(inv->arena, chain[i], &c, &inv->err))
+        if (!read(inv->arena, chain[i], &c, &inv->err))
             return err_wrap(&inv->err, "%s: certificate %zu", text, i + 1);
         cert_list_add(inv->arena, list, c);
     }
     return list->n || err_set(&inv->err, ERR_MALFORMED, "%s: the server has no certificate", text);
 }
 
-bool cert_source(struct invocation *inv, const char *place, bool insecure, struct cert_list *list,
-                 struct csr **csr)
+bool cert_peer(struct invocation *inv, const char *text, bool insecure, struct cert_list *list)
+{
+    return peer(inv, text, insecure, cert_read, list);
+}
+
+static bool source(struct invocation *inv, const char *place, bool insecure, bool look,
+                   struct cert_list *list, struct csr **csr)
 {
     const char *name = strcmp(place, "-") == 0 ? "standard input" : place;
     struct slice text;
@@ -257,10 +264,10 @@ bool cert_source(struct invocation *inv, const char *place, bool insecure, struc
     if (csr)
         *csr = NULL;
     if (cert_url_looks_like(slice_text(place)))
-        return cert_peer(inv, place, insecure, list);
+        return peer(inv, place, insecure, look ? cert_look : cert_read, list);
     if (!file_read(inv->arena, place, true, FILE_MAX_USUAL, &text, &inv->err))
         return false;
-    if (cert_list_read(inv->arena, text, name, list, &inv->err))
+    if ((look ? cert_list_look : cert_list_read)(inv->arena, text, name, list, &inv->err))
         return true;
     /* A certificate that is broken is not to be hidden behind a request in the same file. */
     bool has_cert = slice_search(text, SLICE("-----BEGIN CERTIFICATE-----")) < text.n;
@@ -271,17 +278,30 @@ bool cert_source(struct invocation *inv, const char *place, bool insecure, struc
     return true;
 }
 
+bool cert_source(struct invocation *inv, const char *place, bool insecure, struct cert_list *list,
+                 struct csr **csr)
+{
+    return source(inv, place, insecure, false, list, csr);
+}
+
+bool cert_source_look(struct invocation *inv, const char *place, bool insecure,
+                      struct cert_list *list, struct csr **csr)
+{
+    return source(inv, place, insecure, true, list, csr);
+}
+
 /* --- Expiry ------------------------------------------------------------------------------- */
 
 bool expires_in_read(struct slice text, struct expires_in *x, struct err *e)
 {
     bool percent = slice_ends(text, "%");
+    struct slice number = slice_from(text, percent && slice_starts(text, "+") ? 1 : 0);
     uint64_t n;
 
     *x = (struct expires_in){.relative = percent};
     if (!percent)
         return duration_read(text, &x->ns, e);
-    if (!slice_to_u64(slice_sub(text, 0, text.n - 1), &n) || n > 100)
+    if (!slice_to_u64(slice_sub(number, 0, number.n - 1), &n) || n > 100)
         return err_set(e, ERR_MALFORMED, "expected a whole percentage from 0%% to 100%%");
     x->percent = (int64_t)n;
     return true;
@@ -291,6 +311,8 @@ bool expires_in_flag(struct invocation *inv, struct expires_in *x)
 {
     const char *text = flag_text(inv, "expires-in");
 
+    if (!*text)
+        text = EXPIRES_IN_USUAL;
     if (expires_in_read(slice_text(text), x, &inv->err))
         return true;
     fail_value(inv, "expires-in", text, "a percentage such as 75%, a duration such as 24h");

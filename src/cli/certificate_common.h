@@ -41,8 +41,13 @@ bool cert_peer(struct invocation *inv, const char *url, bool insecure, struct ce
 bool cert_source(struct invocation *inv, const char *place, bool insecure, struct cert_list *list,
                  struct csr **csr);
 
+/* The same for who only shows them (cert_look). */
+bool cert_source_look(struct invocation *inv, const char *place, bool insecure,
+                      struct cert_list *list, struct csr **csr);
+
 /* --- Expiry ------------------------------------------------------------------------------- */
 
+#define EXPIRES_IN_USUAL "66%"
 /* "66%" of the lifetime, or a duration before the end. */
 struct expires_in {
     bool relative;

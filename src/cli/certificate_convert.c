@@ -118,6 +118,7 @@ static int run_format(struct invocation *inv)
 
     if (!file_read(inv->arena, place, true, FILE_MAX_USUAL, &text, &inv->err))
         return fail(inv);
+    text = bom_skip(text);
     bool pem = pem_looks_like(text);
     if (!(pem ? pem_to_der : der_to_pem)(inv, name, text, &result))
         return fail(inv);

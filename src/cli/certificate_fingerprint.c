@@ -30,12 +30,11 @@ static int run_fingerprint(struct invocation *inv)
         return fail_value(inv, "format", format, NOTATION_NAMES);
     if (!cert_source(inv, place, flag_bool(inv, "insecure"), &list, &csr))
         return fail(inv);
-    if (csr)
-        fingerprint_put(&b, n, digest, csr->der);
-    for (size_t i = 0; i < list.n && (i == 0 || flag_bool(inv, "bundle")); i++) {
-        if (flag_bool(inv, "bundle"))
+    bool bundle = flag_bool(inv, "bundle");
+    for (size_t i = 0; i < (csr ? 1 : list.n) && (i == 0 || bundle); i++) {
+        if (bundle)
             buf_printf(&b, "%zu: ", i);
-        fingerprint_put(&b, n, digest, list.v[i]->der);
+        fingerprint_put(&b, n, digest, csr ? csr->der : list.v[i]->der);
     }
     if (!buf_done(&b, "fingerprints", &inv->err))
         return fail(inv);

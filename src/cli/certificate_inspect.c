@@ -109,7 +109,7 @@ static int run_inspect(struct invocation *inv)
         return fail_value(inv, "format", format, "text, json, pem");
     if (flag_bool(inv, "short"))
         form = SHORT;
-    if (!cert_source(inv, place, flag_bool(inv, "insecure"), &list, &csr))
+    if (!cert_source_look(inv, place, flag_bool(inv, "insecure"), &list, &csr))
         return fail(inv);
     show(&b, form, flag_bool(inv, "bundle"), &list, csr);
     if (b.n && b.p[b.n - 1] != '\n')

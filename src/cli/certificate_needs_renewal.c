@@ -38,7 +38,7 @@ static const struct flag RENEWAL_FLAGS[] = {
     {"expires-in", FLAG_TEXT, "<percent|duration>",
      "When renewal is due: as soon as <percent> of the lifetime is used (\"75%\"), or the rest is "
      "not longer than <duration> (\"24h\"; \"0s\": expired).",
-     "66%", 0},
+     EXPIRES_IN_USUAL, 0},
     {"bundle", FLAG_BOOL, NULL, "Look at all certificates, not only at the first.", NULL, 0},
     {"verbose,v", FLAG_BOOL, NULL, "Say the answer in words, too.", NULL, 0},
     {0}};

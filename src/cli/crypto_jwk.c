@@ -2,7 +2,10 @@
  * step crypto jwk: JSON Web Keys.  `create` joins three decisions: which key (type, curve, size),
  * what it is for (use), and with which algorithm; a table says which algorithms fit which keys.
  */
+#include <unistd.h>
+
 #include "base/encode.h"
+#include "base/file.h"
 #include "cli/crypto.h"
 #include "cli/jwk_choice.h"
 #include "cli/jwk_files.h"
@@ -115,7 +118,7 @@ static bool describe(struct invocation *inv, struct jwk *jwk, const char *use)
         return false;
     jwk->use = slice_text(use);
     jwk->alg = slice_text(alg);
-    if (kid && *kid)
+    if (kid && flag_set(inv, "kid"))
         jwk->kid = slice_text(kid);
     return true;
 }
@@ -140,12 +143,17 @@ static int run_create(struct invocation *inv)
     if (!(pem && *pem ? take_pem(inv, pem, &jwk, &use) : make_key(inv, &jwk)) ||
         !describe(inv, &jwk, use))
         return fail(inv);
-    bool has_private = jwk.secret || jwk.octets.n;
+    bool has_private = jwk.secret || jwk.octets.n, fresh = !file_exists(priv);
     if (!may_write(inv, pub, &inv->err) || (has_private && !may_write(inv, priv, &inv->err)))
         return fail(inv);
-    if ((has_private && !write_private_jwk(inv, priv, &jwk)) ||
-        !write_result(inv, pub, jwk_public_text(inv->secrets, &jwk), 0600, &inv->err))
+    if (has_private && !write_private_jwk(inv, priv, &jwk))
         return fail(inv);
+    if (!write_result(inv, pub, jwk_public_text(inv->secrets, &jwk), 0600, &inv->err)) {
+        /* Half of a pair helps nobody; what it replaced is gone already. */
+        if (has_private && fresh)
+            unlink(priv);
+        return fail(inv);
+    }
     note(inv, "Your public key has been saved in %s.", pub);
     if (has_private)
         note(inv, "Your private key has been saved in %s.", priv);
@@ -170,7 +178,8 @@ static const struct flag CREATE_FLAGS[] = {
      "as it is.",
      "sig", 0},
     {"kid", FLAG_TEXT, "<text>",
-     "The key's name. By default its thumbprint (RFC 7638); an oct key has none.", NULL, 0},
+     "The key's name; \"\": none. By default its thumbprint (RFC 7638); an oct key has none.", NULL,
+     0},
     {"from-pem", FLAG_FILE, "<file>",
      "Take the key of this PEM <file> instead of making one. A certificate also goes into x5c, and "
      "its key usage decides about --use.",

@@ -20,7 +20,7 @@ static void put_text(struct invocation *inv, struct json *header, const char *na
 {
     const char *text = flag_text(inv, name);
 
-    if (text && *text)
+    if (text && flag_set(inv, name))
         json_set_exact(header, inv->arena, name, json_make_text(inv->arena, slice_text(text)));
 }
 

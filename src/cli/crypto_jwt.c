@@ -67,7 +67,7 @@ static void put_audience(struct invocation *inv, struct json *claims)
 
 static void put_time(struct invocation *inv, struct json *claims, const char *name, int64_t usual)
 {
-    int64_t sec = flag_set(inv, name) ? flag_int(inv, name) : usual;
+    int64_t given = flag_set(inv, name) ? flag_int(inv, name) : 0, sec = given ? given : usual;
 
     if (sec)
         json_set_exact(claims, inv->arena, name, json_make_int(inv->arena, sec));
@@ -186,9 +186,9 @@ static const struct flag SIGN_FLAGS[] = {
     {"sub,subject", FLAG_TEXT, "<subject>", "Whom it is about: the claim sub.", NULL, 0},
     {"exp,expiration", FLAG_INT, "<seconds>", "When it expires, in <seconds> since 1970.", NULL, 0},
     {"nbf,not-before", FLAG_INT, "<seconds>",
-     "Before when it does not count, in <seconds> since 1970. Default: now.", NULL, 0},
+     "Before when it does not count, in <seconds> since 1970. Default, and 0: now.", NULL, 0},
     {"iat,issued-at", FLAG_INT, "<seconds>",
-     "When it was made, in <seconds> since 1970. Default: now.", NULL, 0},
+     "When it was made, in <seconds> since 1970. Default, and 0: now.", NULL, 0},
     {"jti,jwt-id", FLAG_TEXT, "<text>", "The token's identifier. Default: a random one.", NULL, 0},
     {"header", FLAG_TEXTS, "<name=text>",
      "A further member of the header. Can be given several times.", NULL, 0},

@@ -177,8 +177,9 @@ static const struct flag FORMAT_FLAGS[] = {
     {"ssh", FLAG_BOOL, NULL, "Write OpenSSH's format.", NULL, 0},
     {"jwk", FLAG_BOOL, NULL, "Write a JWK; a private one inside a JWE.", NULL, 0},
     {"pkcs8", FLAG_BOOL, NULL,
-     "Write RSA and EC private keys as PKCS#8 (PEM and DER). Encrypted PEM is always PKCS#8.", NULL,
-     0},
+     "Write RSA and EC private keys as PKCS#8 (PEM and DER). Encrypted PEM is always PKCS#8, other "
+     "formats never.",
+     NULL, 0},
     {"out,output-file", FLAG_FILE, "<file>", "Write into this <file>, not to standard output.",
      NULL, 0},
     {"password-file", FLAG_FILE, "<file>",
@@ -191,8 +192,7 @@ static const struct flag_rule FORMAT_RULES[] = {
     {RULE_INSECURE, "no-password", NULL}, {RULE_EXCLUDES, "pem", "der"},
     {RULE_EXCLUDES, "pem", "ssh"},        {RULE_EXCLUDES, "pem", "jwk"},
     {RULE_EXCLUDES, "der", "ssh"},        {RULE_EXCLUDES, "der", "jwk"},
-    {RULE_EXCLUDES, "ssh", "jwk"},        {RULE_EXCLUDES, "pkcs8", "ssh"},
-    {RULE_EXCLUDES, "pkcs8", "jwk"},      {0},
+    {RULE_EXCLUDES, "ssh", "jwk"},        {0},
 };
 
 static const struct command FORMAT = {

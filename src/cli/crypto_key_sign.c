@@ -8,12 +8,13 @@
 
 #define SIGNATURE_MAX 4096u
 #define MESSAGE_MAX   (1u << 30)
+#define ALG_USUAL     "sha256"
 
 static const struct flag ALG_FLAGS[] = {
     {"alg,algorithm", FLAG_TEXT, "<digest>",
      "The <digest> for an RSA key: sha1, sha224, sha256, sha384, sha512, sha512-224, sha512-256 or "
      "md5. EC and Ed25519 keys have theirs.",
-     "sha256", 0},
+     ALG_USUAL, 0},
     {"pss", FLAG_BOOL, NULL, "RSA: use PSS (RFC 8017 8.1) instead of PKCS#1 v1.5.", NULL, 0},
     {0}};
 
@@ -21,6 +22,8 @@ static bool digest_wanted(struct invocation *inv, enum digest *d)
 {
     const char *alg = flag_text(inv, "alg");
 
+    if (!*alg)
+        alg = ALG_USUAL;
     return tool_digest_named(alg, d) ||
            err_set(&inv->err, ERR_MALFORMED, "invalid value '%s' for flag '--alg'; options are %s",
                    alg, TOOL_DIGESTS);

@@ -1,4 +1,7 @@
 /* step crypto keypair: a new key pair, or that of a JWK, as two PEM files. */
+#include <unistd.h>
+
+#include "base/file.h"
 #include "cli/crypto.h"
 #include "cli/key_choice.h"
 #include "cli/key_files.h"
@@ -56,10 +59,15 @@ static int run_keypair(struct invocation *inv)
         return fail(inv);
     if (!may_write(inv, pub, &inv->err) || (pair.secret && !may_write(inv, priv, &inv->err)))
         return fail(inv);
+    bool fresh = !file_exists(priv);
     /* The private key first: a public one without it is of no use to anybody. */
-    if ((pair.secret && !write_private(inv, priv, pair.secret)) ||
-        !write_result(inv, pub, public_key_pem(inv->arena, pair.key), 0600, &inv->err))
+    if (pair.secret && !write_private(inv, priv, pair.secret))
         return fail(inv);
+    if (!write_result(inv, pub, public_key_pem(inv->arena, pair.key), 0600, &inv->err)) {
+        if (pair.secret && fresh)
+            unlink(priv);
+        return fail(inv);
+    }
     note(inv, "Your public key has been saved in %s.", pub);
     if (pair.secret)
         note(inv, "Your private key has been saved in %s.", priv);

@@ -9,6 +9,7 @@
 #include "json/utf8.h"
 
 #define LENGTH_USUAL 32
+#define FORMAT_USUAL "ascii"
 #define WORDS_USUAL  6
 #define DIE_USUAL    6
 #define LENGTH_MOST  (1 << 20)
@@ -138,7 +139,7 @@ static const struct format FORMATS[] = {
 static const struct format *format_named(const char *name)
 {
     for (size_t i = 0; i < COUNT_OF(FORMATS); i++) {
-        if (strcmp(FORMATS[i].name, name) == 0)
+        if (slice_is_case(slice_text(name), FORMATS[i].name))
             return &FORMATS[i];
     }
     return NULL;
@@ -220,6 +221,8 @@ static int run_rand(struct invocation *inv)
 
     if (dict && !*dict)
         dict = NULL;
+    if (!f && !*name)
+        f = format_named(FORMAT_USUAL);
     if (dict && flag_set(inv, "format"))
         return fail_with(inv, "flag '--format' is incompatible with '--dictionary'");
     if (!f)
@@ -246,7 +249,7 @@ static const struct flag RAND_FLAGS[] = {
     {"format", FLAG_TEXT, "<format>",
      "What to make: ascii, alphanumeric, alphabet, hex (hexadecimal), dec (decimal), lower, upper, "
      "emoji, raw (bytes), die (dice), prime or uuid.",
-     "ascii", 0},
+     FORMAT_USUAL, 0},
     {"dictionary,dict", FLAG_FILE, "<file>",
      "Choose words from this <file>, which has one on each line.", NULL, 0},
     {0}};

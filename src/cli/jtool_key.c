@@ -28,7 +28,7 @@ const struct flag JTOOL_KEY_FLAGS[] = {
     {"jwks", FLAG_FILE, "<file>",
      "The <file> or https URL with a set of JWKs, of which --kid names one.", NULL, 0},
     {"kid", FLAG_TEXT, "<text>",
-     "The key's name: it must be that of the JWK, and chooses one of a set.", NULL, 0},
+     "The key's name: that of the JWK if it has one; chooses one of a set.", NULL, 0},
     {"password-file", FLAG_FILE, "<file>", "The <file> with the password that decrypts the key.",
      NULL, 0},
     {0}};
@@ -155,6 +155,8 @@ static bool take_jwk(struct invocation *inv, const char *file, struct slice text
     if (!key_file_read(inv, text, file, "password-file", &found))
         return false;
     *jwk = found.jwk;
+    if (kid && !jwk->kid.n)
+        jwk->kid = slice_text(kid);
     return !kid || slice_is(jwk->kid, kid) ||
            err_set(&inv->err, ERR_MALFORMED, "kid %s does not match the kid on %s", kid, file);
 }

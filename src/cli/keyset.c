@@ -26,6 +26,11 @@ bool keyset_read(struct arena *a, struct slice text, const char *name, struct js
         if (slice_is(m->name, "keys"))
             *list = m;
     }
+    /* How others write a set that is empty. */
+    if (*list && (*list)->kind == JSON_NULL) {
+        *list = json_make_list(a);
+        json_set_exact(*whole, a, "keys", *list);
+    }
     if (!*list || (*list)->kind != JSON_LIST)
         return err_set(e, ERR_MALFORMED,
                        "error reading %s: RFC 7517 5.1: expected an object with a list 'keys'",

@@ -60,7 +60,7 @@ bool tool_digest_named(const char *name, enum digest *d)
     };
 
     for (size_t i = 0; i < COUNT_OF(NAMES); i++) {
-        if (strcmp(NAMES[i].name, name) == 0) {
+        if (slice_is_case(slice_text(name), NAMES[i].name)) {
             *d = NAMES[i].d;
             return true;
         }

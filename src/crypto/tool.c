@@ -68,8 +68,7 @@ bool tool_verify(const struct key *k, enum digest d, bool pss, struct slice mess
     if (!can_sign(k, e))
         return false;
     if (k->type != KEY_RSA)
-        return key_verify(k, alg_of(k), message, sig, e) ||
-               err_classify(e, ERR_UNAUTHORIZED);
+        return key_verify(k, alg_of(k), message, sig, e) || err_classify(e, ERR_UNAUTHORIZED);
     digest_of(d, message, hash);
     CLEANUP(context_gone) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, k->evp, NULL);
     if (ctx && sig.n && EVP_PKEY_verify_init(ctx) > 0 &&

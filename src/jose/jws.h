@@ -74,8 +74,8 @@ struct token {
 };
 /* jws_read plus claims of the right types. ERR_MALFORMED. */
 bool token_read(struct arena *a, struct slice text, struct token *token, struct err *e) CHECKED;
-/* SHA-256 (hex) of what only the holder of the key can have made: what is signed, and the signature;
- * of ECDSA's only r, since anybody can turn (r, s) into (r, n - s). */
+/* SHA-256 (hex) of what only the holder of the key can have made: what is signed, and the
+ * signature; of ECDSA's only r, since anybody can turn (r, s) into (r, n - s). */
 struct slice token_identity(struct arena *a, const struct token *token);
 /* RFC 7519 4.1.4–6 with leeway seconds; an absent claim passes.  ERR_UNAUTHORIZED "token expired
  * at …", "token not valid before …", "token issued in the future: …". */

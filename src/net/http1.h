@@ -36,8 +36,8 @@ struct http1_framing {
 int http1_head(struct arena *a, struct slice head, struct http_request *out,
                struct http1_framing *framing, struct err *e) CHECKED;
 
-/* The parts that HTTP/2's reader needs as well.  out->target (and method) come apart into host, path
- * and query: 0, or 400 or 414. */
+/* The parts that HTTP/2's reader needs as well.  out->target (and method) come apart into host,
+ * path and query: 0, or 400 or 414. */
 int http1_target(struct arena *a, struct http_request *out, struct err *e) CHECKED;
 enum http_method http1_method(struct slice text);
 /* uri-host [ ":" port ], RFC 9110 7.2; loosely: only characters that a host can have. */

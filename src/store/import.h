@@ -16,8 +16,8 @@ void content_sum_row(struct content_sum *s, struct slice table, struct slice key
                      struct slice value);
 struct slice content_sum_end(struct content_sum *s, struct arena *a); /* hex */
 
-/* The longest key that the store takes; 0: any.  A row with a longer one is not given to it: whoever
- * imports says so and counts it. */
+/* The longest key that the store takes; 0: any.  A row with a longer one is not given to it:
+ * whoever imports says so and counts it. */
 size_t store_key_max(const struct store *s);
 
 struct import_report {

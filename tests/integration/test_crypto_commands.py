@@ -428,7 +428,6 @@ def test_format_refuses(step):
     form = ["crypto", "key", "format"]
     step.fails("flag '--pem' is incompatible with '--der'", *form, "k.pub", "--pem", "--der")
     step.fails("flag '--ssh' is incompatible with '--jwk'", *form, "k.pub", "--ssh", "--jwk")
-    step.fails("flag '--pkcs8' is incompatible with '--jwk'", *form, "k.key", "--pkcs8", "--jwk")
     step.fails("flag '--no-password' requires the '--insecure' flag", *form, "k.key", "--pem",
                "--no-password")
     step.fails("error decrypting k.key: ", *form, "k.key", "--password-file", "new")
@@ -445,6 +444,54 @@ def test_format_refuses(step):
     step.fails("password incorrect", *form, "--password-file", "new", stdin=jwe)
     step.put("too-big", b"\0" * (2 << 20))
     step.fails("more than", *form, "too-big")
+
+
+def test_pkcs8_says_nothing_to_other_formats(step):
+    step.ok("crypto", "keypair", "k.pub", "k.key", *PLAIN)
+    form = ["crypto", "key", "format", "k.key", "--pkcs8", *PLAIN]
+    assert json.loads(step.ok(*form, "--jwk").stdout)["kty"] == "EC"
+    assert step.ok(*form, "--ssh").stdout.startswith(b"-----BEGIN OPENSSH PRIVATE KEY-----")
+
+
+# --- Where files are links, mounted, or in a directory of others --------------------------------
+
+
+def test_what_a_link_leads_to_is_written(step):
+    step.put("real.key", b"old")
+    (step.path / "real.key").chmod(0o640)
+    (step.path / "l.key").symlink_to("real.key")
+    (step.path / "d.key").symlink_to("new.key")
+    step.ok("crypto", "keypair", "d.pub", "d.key", *PLAIN)  # nothing is there: no question
+    step.ok("crypto", "keypair", "l.pub", "l.key", *PLAIN, "-f")
+    step.ok("crypto", "change-pass", "l.key", "--new-password-file", "new", "-f")
+    assert os.readlink(step.path / "l.key") == "real.key"
+    assert os.readlink(step.path / "d.key") == "new.key"
+    assert step.read("new.key").startswith(b"-----BEGIN EC PRIVATE KEY-----")
+    assert step.read("real.key").startswith(b"-----BEGIN ENCRYPTED PRIVATE KEY-----")
+    assert (step.path / "real.key").stat().st_mode & 0o777 == 0o640
+    step.fails("password incorrect", "crypto", "key", "format", "real.key", "--password-file", "pw")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_mounted_file_is_written_where_it_is(step):
+    step.put("real.key", b"old and much longer than a key " * 100)
+    step.put("m.key", b"")
+    script = f'mount --bind real.key m.key && exec {STEP_BIN} crypto keypair m.pub m.key -f "$@"'
+    done = subprocess.run(["unshare", "-m", "sh", "-c", script, "sh", *PLAIN], cwd=step.path,
+                          env=step.env, capture_output=True, timeout=60)
+    if b"unshare" in done.stderr or b"mount:" in done.stderr:
+        pytest.skip("no mounts here")
+    assert done.returncode == 0, done.stderr
+    openssl = subprocess.run(["openssl", "pkey", "-in", "real.key", "-pubout"], cwd=step.path,
+                             capture_output=True, check=True)
+    assert openssl.stdout == step.read("m.pub") and step.read("m.key") == b""
+    assert sorted(p.name for p in step.path.glob("*.key*")) == ["m.key", "real.key"]
+
+
+def test_half_a_pair_does_not_stay(step):
+    for words in (["keypair"], ["jwk", "create"]):
+        step.fails("no such file or directory", "crypto", *words, "none/a.pub", "a.key", *PLAIN)
+        assert not (step.path / "a.key").exists()
 
 
 # --- Asking on a terminal while standard input is a pipe ---------------------------------------

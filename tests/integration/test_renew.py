@@ -80,6 +80,23 @@ def test_renew_into_another_file(ca, machine):
     assert crt.read_bytes() == before
 
 
+def test_renew_and_rekey_through_links(ca, machine):
+    crt, key = machine.certificate(ca, "web.test")
+    crt.chmod(0o644)
+    links = machine.folder / "l.crt", machine.folder / "l.key"
+    for link, real in zip(links, (crt, key)):
+        link.symlink_to(real.name)
+    old, old_key = serial(crt), key.read_bytes()
+    machine.step("ca", "renew", "--force", *links)
+    renewed = serial(crt)
+    assert renewed != old and key.read_bytes() == old_key
+    machine.step("ca", "rekey", "--force", *links)
+    assert serial(crt) != renewed and key.read_bytes() != old_key and fit_together(crt, key)
+    assert all(link.is_symlink() for link in links)
+    assert mode(crt) == 0o644 and mode(key) == 0o600
+    assert not list(machine.folder.glob("*.rekey"))
+
+
 def test_renew_when_it_is_time(ca, machine):
     crt, key = machine.certificate(ca, "web.test")
     before = crt.read_bytes()

@@ -28,8 +28,8 @@ import nacl.signing
 import pytest
 from conftest import SLOW, make_cert, make_csr, pem_of
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from passlib.hash import scrypt as passlib_scrypt
 from test_reference_client import CACHE, VERSION
 from toolbox import PLAIN, TERMINAL, Tool, b64, unb64
@@ -805,3 +805,36 @@ def test_tokens_cross_over_with_the_original(step, theirs):
         assert shown[0] == shown[1] and json.loads(shown[0])["header"]["alg"] == "ES256"
         sealed = one.ok("crypto", "jwe", "encrypt", "--key", "e.pub", stdin=MESSAGE)
         assert other.ok("crypto", "jwe", "decrypt", "--key", "e.key", stdin=sealed) == MESSAGE
+
+
+# --- The case of names ----------------------------------------------------------------------------
+
+
+def test_names_of_digests_and_formats_in_any_case(step):
+    step.put("message", b"hi\n")
+    words = ["crypto", "hash", "digest", "--alg"]
+    assert step.ok(*words, "SHA512-256", "message") == step.ok(*words, "sha512-256", "message")
+    digest = hashlib.sha256(b"hi\n").hexdigest()
+    step.ok("crypto", "hash", "compare", "--alg", "SHA256", digest, "message")
+    step.fails("flag '--alg md5' requires the '--insecure' flag", *words, "MD5", "message")
+    assert re.fullmatch("[0-9a-f]{9}", step.line("crypto", "rand", "--format", "HEX", "9"))
+    assert len(step.line("crypto", "rand", "--format", "")) == 32
+
+
+def test_signing_with_the_digest_that_others_take(step):
+    step.put("message", b"hi\n")
+    for name, key in (("rsa", rsa.generate_private_key(65537, 2048)),
+                      ("p224", ec.generate_private_key(ec.SECP224R1()))):
+        step.put(f"{name}.key", pem_of(key))
+        usual = step.ok("crypto", "key", "sign", "--key", f"{name}.key", "--raw", "message")
+        if name == "rsa":
+            for alg in ("", "SHA256"):
+                assert step.ok("crypto", "key", "sign", "--key", "rsa.key", "--alg", alg, "--raw",
+                               "message") == usual
+            key.public_key().verify(usual, b"hi\n", padding.PKCS1v15(), hashes.SHA256())
+        else:
+            key.public_key().verify(usual, b"hi\n", ec.ECDSA(hashes.SHA224()))
+            step.put("p224.pub", key.public_key().public_bytes(
+                serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo))
+            step.ok("crypto", "key", "verify", "--key", "p224.pub", "--signature",
+                    base64.b64encode(usual).decode(), "message")

@@ -633,3 +633,55 @@ def test_format_turns_each_form_into_the_other(step):
                                 stdin=turned.encode())) == json.loads(sealed)
     for junk in (b"x", b"a.b", b'{"a":1}', b'{"payload":"e30"}', b"{"):
         step.fails("error parsing data: ", "crypto", "jose", "format", stdin=junk)
+
+
+# --- What others leave out ------------------------------------------------------------------------
+
+
+def header_of(token):
+    return json.loads(unb64(token.split(".")[0]))
+
+
+def test_a_key_without_a_name_takes_the_one_that_is_given(step):
+    for use in ("sig", "enc"):
+        step.ok("crypto", "jwk", "create", f"{use}.pub", f"{use}.key", "--use", use, "--kid", "",
+                *PLAIN)
+        assert "kid" not in json.loads(step.get(f"{use}.pub"))
+    token = step.line("crypto", "jwt", "sign", "--key", "sig.key", "--kid", "K", "--subtle", *WHO)
+    assert header_of(token)["kid"] == "K"
+    step.ok("crypto", "jwt", "verify", "--key", "sig.pub", "--kid", "other", *WHO,
+            stdin=token.encode())
+    text = step.line("crypto", "jws", "sign", "--key", "sig.key", "--kid", "K", "pw")
+    assert header_of(text)["kid"] == "K"
+    assert step.ok("crypto", "jws", "verify", "--key", "sig.pub", "--kid", "K",
+                   stdin=text.encode()) == b"right\n"
+    sealed = step.line("crypto", "jwe", "encrypt", "--key", "enc.pub", stdin=b"hi")
+    assert step.ok("crypto", "jwe", "decrypt", "--key", "enc.key", "--kid", "K",
+                   stdin=sealed.encode()) == b"hi"
+    step.ok("crypto", "jwk", "create", "n.pub", "n.key", "--kid", "N", *PLAIN)
+    step.fails("kid K does not match the kid on n.key", "crypto", "jws", "sign", "--key", "n.key",
+               "--kid", "K", "pw")
+
+
+def test_zero_is_now(step):
+    before = int(time.time())
+    token = step.line("crypto", "jwt", "sign", "--key", "ES256.key", "--subtle", "--iat", "0",
+                      "--nbf", "0")
+    claims = json.loads(unb64(token.split(".")[1]))
+    assert before <= claims["iat"] <= time.time() and claims["nbf"] == claims["iat"]
+
+
+def test_texts_of_a_header_that_are_empty(step):
+    token = step.line("crypto", "jws", "sign", "--key", "ES256.key", "--typ", "", "--cty", "",
+                      "--jku", "", "pw")
+    assert [header_of(token)[name] for name in ("typ", "cty", "jku")] == ["", "", ""]
+
+
+def test_a_set_of_null_is_empty(step):
+    step.put("set", b'{"keys": null}')
+    step.ok("crypto", "jwk", "create", "a.pub", "a.key", "--kid", "a", *PLAIN)
+    words = ["crypto", "jwk", "keyset"]
+    step.ok(*words, "list", "set")
+    step.ok(*words, "remove", "set", "--kid", "a")
+    step.ok(*words, "add", "set", stdin=step.get("a.pub"))
+    assert [key["kid"] for key in json.loads(step.get("set"))["keys"]] == ["a"]

@@ -891,3 +891,17 @@ def test_table_of_commands_says_what_is_there(machine):
     for command, here in rows:
         done = machine.step("help", *command.split(), ok=None)
         assert done.returncode == (0 if here == "yes" else 3), command
+
+
+# --- ca acme eab ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", [["add", "acme"], ["list", "acme"], ["remove", "acme", "id"]])
+def test_keys_of_acme_accounts_take_the_flags_of_a_server(machine, words):
+    done = machine.step("ca", "acme", "eab", *words, "--ca-url", "https://ca.test", "--root", "r.crt",
+                    "--admin-subject", "me", "--admin-provisioner", "p",
+                    "--admin-password-file", "pw", "--ca-config", "none.json", ok=False)
+    said = done.stderr.splitlines()
+    assert done.returncode == 1 and done.stdout == "" and len(said) == 6, said
+    assert all("changes nothing" in line and "'--ca-config'" in line for line in said[:5])
+    assert "none.json" in said[5]

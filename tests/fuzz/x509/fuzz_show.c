@@ -47,6 +47,15 @@ static void show_csr(struct arena *a, struct buf *b, const struct csr *c)
     check_json(a, b);
 }
 
+static void show_crl(struct arena *a, struct buf *b, const struct crl *crl)
+{
+    crl_show_text(b, crl, NULL);
+    check_text(b);
+    buf_reset(b);
+    crl_show_json(b, crl, "reason", "  ");
+    check_json(a, b);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     CLEANUP(arena_cleanup) struct arena *a = arena_new(&HEAP_USUAL);
@@ -54,8 +63,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct cert *c;
     struct csr *r;
 
-    if (cert_read(a, slice_of(data, size), &c, NULL))
+    struct crl crl;
+
+    if (cert_look(a, slice_of(data, size), &c, NULL))
         show_cert(a, &b, c);
+    else if (crl_read(a, slice_of(data, size), &crl, NULL))
+        show_crl(a, &b, &crl);
     else if (csr_read(a, slice_of(data, size), &r, NULL))
         show_csr(a, &b, r);
     return 0;

@@ -25,6 +25,7 @@ static char FOLDER[] = "/tmp/newel-joint-XXXXXX";
 /* --- rename(2), with an end of the process or an error before the n-th ----------------------- */
 
 static unsigned renames, end_before = NEVER, fail_before = NEVER;
+static bool mounted; /* all of them */
 
 static bool step(void)
 {
@@ -38,7 +39,10 @@ static bool step(void)
 
 int rename(const char *from, const char *to)
 {
-    return step() ? renameat(AT_FDCWD, from, AT_FDCWD, to) : -1;
+    if (!step())
+        return -1;
+    errno = EBUSY;
+    return mounted ? -1 : renameat(AT_FDCWD, from, AT_FDCWD, to);
 }
 
 /* --- Files ------------------------------------------------------------------------------------ */
@@ -86,6 +90,7 @@ static int setup(void **state)
     (void)state;
     A = arena_new(NULL);
     end_before = fail_before = NEVER;
+    mounted = false;
     remove_all();
     for (size_t i = 0; i < N; i++)
         put(NAMES[i], OLD[i], 0640);
@@ -215,7 +220,7 @@ static void files_that_came_meanwhile_are_not_lost(void **state)
     nothing_waits();
 }
 
-static void nothing_is_followed_to_another_place(void **state)
+static void what_waits_is_not_written_through_a_link(void **state)
 {
     (void)state;
     put("elsewhere", "untouched", 0600);
@@ -224,6 +229,102 @@ static void nothing_is_followed_to_another_place(void **state)
     assert_true(holds(at("elsewhere"), "untouched"));
     assert_true(holds(at("key"), NEW[0]));
     unlink(at("elsewhere"));
+}
+
+static void links_stay_and_their_targets_are_replaced(void **state)
+{
+    struct stat st;
+
+    (void)state;
+    for (size_t i = 0; i < N; i++) {
+        const char *real = arena_printf(A, "%s.real", at(NAMES[i]));
+        assert_int_equal(renameat(AT_FDCWD, at(NAMES[i]), AT_FDCWD, real), 0);
+        assert_int_equal(symlink(path_base(real), at(NAMES[i])), 0);
+        assert_string_equal(joint_waiting(A, at(NAMES[i])), arena_printf(A, "%s.rekey", real));
+    }
+    fail_before = 2;
+    assert_false(write_new(false, NULL));
+    fail_before = NEVER;
+    assert_true(joint_mend(A, at("cert"), NULL));
+    for (size_t i = 0; i < N; i++) {
+        const char *real = arena_printf(A, "%s.real", at(NAMES[i]));
+        assert_true(holds(real, NEW[i]));
+        assert_int_equal(lstat(at(NAMES[i]), &st), 0);
+        assert_true(S_ISLNK(st.st_mode));
+        assert_int_equal(lstat(real, &st), 0);
+        assert_int_equal(st.st_mode & 07777, i ? 0640 : 0600);
+        nothing_waits();
+        unlink(real);
+    }
+}
+
+static void what_a_process_has_open_is_written_to(void **state)
+{
+    (void)state;
+    int fd = open(at("cert"), O_RDWR);
+    const struct joint_file v[] = {
+        {.path = at("key"), .content = slice_text(NEW[0]), .mode = 0600},
+        {.path = arena_printf(A, "/dev/fd/%d", fd), .content = slice_text(NEW[2]), .mode = 0600}};
+
+    assert_true(joint_write(A, v, COUNT_OF(v), NULL));
+    assert_true(holds(at("key"), NEW[0]) && holds(at("cert"), NEW[2]));
+    close(fd);
+    nothing_waits();
+}
+
+static void mounted_files_are_written_where_they_are(void **state)
+{
+    (void)state;
+    mounted = true;
+    fail_before = 2;
+    assert_false(write_new(false, NULL));
+    assert_true(holds(at("key"), NEW[0]) && holds(at("key.pub"), NEW[1]));
+    assert_true(holds(at("cert"), OLD[2]) && holds(joint_waiting(A, at("cert")), NEW[2]));
+    fail_before = NEVER;
+    assert_true(joint_mend(A, at("cert"), NULL));
+    assert_true(holds(at("cert"), NEW[2]));
+    assert_int_equal(mode_of("key"), 0600);
+    assert_int_equal(mode_of("cert"), 0640);
+    nothing_waits();
+}
+
+static int write_as_nobody(bool allowed)
+{
+    struct err e = {0};
+
+    if (geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0))
+        return 1;
+    if (allowed)
+        return write_new(false, NULL) ? 0 : 3;
+    if (write_new(true, &e) || write_new(false, &e) || e.kind != ERR_FORBIDDEN)
+        return 2;
+    return 0;
+}
+
+static void files_in_a_directory_of_others_are_written_where_they_are(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N; i++)
+        assert_int_equal(chmod(at(NAMES[i]), 0666), 0);
+    assert_int_equal(chmod(at("cert"), 0444), 0);
+    assert_int_equal(chmod(FOLDER, 0555), 0);
+    for (int turn = 0; turn < 2; turn++) {
+        int status;
+        pid_t child = fork();
+        if (child == 0)
+            _exit(write_as_nobody(turn > 0));
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFEXITED(status));
+        /* the first finds a certificate that it may not write, and changes nothing */
+        for (size_t i = 0; i < N; i++)
+            assert_true(holds(at(NAMES[i]), turn && WEXITSTATUS(status) == 0 ? NEW[i] : OLD[i]));
+        assert_int_equal(WEXITSTATUS(status), 0);
+        assert_int_equal(chmod(at("cert"), 0666), 0);
+        assert_int_equal(chmod(at("key"), 0606), 0);
+        assert_int_equal(chown(at("key"), geteuid() ? geteuid() : 65534, (gid_t)-1), 0);
+    }
+    assert_int_equal(chmod(FOLDER, 0700), 0);
+    nothing_waits();
 }
 
 int main(void)
@@ -236,7 +337,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_error_after_the_first_leaves_what_can_follow, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(files_that_came_meanwhile_are_not_lost, setup, teardown),
-        cmocka_unit_test_setup_teardown(nothing_is_followed_to_another_place, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_waits_is_not_written_through_a_link, setup, teardown),
+        cmocka_unit_test_setup_teardown(links_stay_and_their_targets_are_replaced, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_a_process_has_open_is_written_to, setup, teardown),
+        cmocka_unit_test_setup_teardown(mounted_files_are_written_where_they_are, setup, teardown),
+        cmocka_unit_test_setup_teardown(files_in_a_directory_of_others_are_written_where_they_are,
+                                        setup, teardown),
     };
 
     if (!mkdtemp(FOLDER))
