@@ -246,6 +246,9 @@ class Mariadb(Server):
         return f"CONVERT({column} USING utf8mb4)"
 
 
+KINDS = {"mysql": Mariadb, "postgresql": Postgresql}
+
+
 def missing(kind):
     if kind == "mysql":
         return not (shutil.which("mariadbd") or Path("/usr/sbin/mariadbd").exists())
@@ -255,4 +258,4 @@ def missing(kind):
 def new_server(kind, **how):
     if missing(kind):
         pytest.skip(f"the server for {kind} is not installed")
-    return {"mysql": Mariadb, "postgresql": Postgresql}[kind](**how)
+    return KINDS[kind](**how)

@@ -10,7 +10,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from test_sql_databases import KINDS, missing, use
+from sql_servers import KINDS, missing
+from test_sql_databases import use
 
 EMPTY = {"allow": {}, "deny": {}}
 

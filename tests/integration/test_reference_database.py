@@ -20,7 +20,7 @@ from machine import (Machine, chain, der, execute, fit_together, key_of, leaf, n
 from test_legacy_databases import state_of
 from test_reference_client import (SPKI, claims_of, configured,  # noqa: F401
                                    reference)  # pylint: disable=unused-import
-from test_sql_databases import new_server
+from sql_servers import new_server
 
 PLAIN = ["--no-password", "--insecure"]
 SERVERS = ["mysql", "postgresql"]

@@ -23,28 +23,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from sql_servers import PASSWORD, Mariadb, Postgresql
+from sql_servers import KINDS, PASSWORD, new_server
 
 UNITS = Path(os.environ.get("NEWEL_UNITS") or Path(STEP_CA).parents[2]) / "tests/unit/store"
-KINDS = {"mysql": Mariadb, "postgresql": Postgresql}
 TABLES = """x509_certs x509_certs_data revoked_x509_certs x509_crl revoked_ssh_certs used_ott
 ssh_certs ssh_hosts ssh_users ssh_host_principals acme_accounts acme_keyID_accountID_index
 acme_account_orders_index acme_orders acme_authzs acme_challenges acme_certs
 acme_serial_certs_index nonces acme_external_account_keys
 acme_external_account_keyID_reference_index acme_external_account_keyID_provisionerID_index
 wire_acme_dpop_token wire_acme_oidc_token admins provisioners authority_policies""".split()
-
-
-def missing(kind):
-    if kind == "mysql":
-        return not (shutil.which("mariadbd") or Path("/usr/sbin/mariadbd").exists())
-    return not list(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
-
-
-def new_server(kind, **how):
-    if missing(kind):
-        pytest.skip(f"the server for {kind} is not installed")
-    return KINDS[kind](**how)
 
 
 @pytest.fixture(scope="module", params=sorted(KINDS))

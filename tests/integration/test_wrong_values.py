@@ -8,8 +8,7 @@ import uuid
 
 import pytest
 from conftest import STEP_CA
-from sql_servers import Mariadb, Postgresql
-from test_sql_databases import missing
+from sql_servers import new_server
 
 GOOD = b'{"id":"good"}'
 WRONG = {b"first": b"\x00\x01 no JSON", b"second": b"17"}
@@ -46,9 +45,7 @@ class Sqlite:
 
 class Server:
     def __init__(self, kind):
-        if missing({Mariadb: "mysql", Postgresql: "postgresql"}[kind]):
-            pytest.skip(f"{kind.__name__} is not installed")
-        self.server = kind()
+        self.server = new_server(kind)
         self.name = "ca_" + uuid.uuid4().hex[:12]
 
     def use(self, ca):
@@ -73,8 +70,7 @@ class Server:
 
 @pytest.fixture(params=["sqlite", "mysql", "postgresql"])
 def database(request):
-    made = {"sqlite": Sqlite, "mysql": lambda: Server(Mariadb),
-            "postgresql": lambda: Server(Postgresql)}[request.param]()
+    made = Sqlite() if request.param == "sqlite" else Server(request.param)
     yield made
     made.remove()
 
