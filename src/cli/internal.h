@@ -126,7 +126,8 @@ bool complete_script(struct buf *b, struct arena *a, const struct command *root,
 
 /* Everything, or false with errno. */
 bool write_fd(int fd, struct slice text);
-/* Control characters (C0, DEL, C1) become '?'. */
+/* What is not printable UTF-8 (controls, stray bytes, marks that turn a line around) becomes "?".
+ */
 struct slice printable(struct arena *a, struct slice text);
 /* Escape sequences are welcome there: a terminal, no NO_COLOR, TERM not dumb. */
 bool colour_wanted(int fd);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/rune.h"
 #include "cli/internal.h"
 #include "cli/terminal.h"
 #include "crypto/secret.h"
@@ -40,15 +41,8 @@ bool write_fd(int fd, struct slice text)
 struct slice printable(struct arena *a, struct slice text)
 {
     struct slice copy = arena_copy(a, text);
-    uint8_t *p = (uint8_t *)copy.p;
 
-    for (size_t i = 0; i < copy.n; i++) {
-        bool c1 = i + 1 < copy.n && p[i] == 0xc2 && p[i + 1] >= 0x80 && p[i + 1] < 0xa0;
-        if (c1)
-            p[i++] = '?';
-        if (c1 || p[i] < 0x20 || p[i] == 0x7f)
-            p[i] = '?';
-    }
+    text_clean((uint8_t *)copy.p, copy.n);
     return copy;
 }
 
