@@ -284,7 +284,10 @@ bool acme_account_index(struct request *r, struct slice thumbprint, struct slice
             return false;
         if (other && !belongs_here(r, other))
             continue;
-        batch_swap(&r->work.batch, TABLE_ACME_KEY_ACCOUNT_INDEX, at, id, account);
+        /* An entry that is true came after the caller looked: then nothing is taken over. */
+        bool held = other && slice_eq(jwk_thumbprint(r->work.arena, key), thumbprint);
+        batch_swap(&r->work.batch, TABLE_ACME_KEY_ACCOUNT_INDEX, at, held ? SLICE_NONE : id,
+                   account);
         r->work.batch.last->refusal = taken;
         return true;
     }

@@ -14,7 +14,20 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, SLOW, STEP_CA, Ca, clean_environment, make_csr
 
+PROGRAM = {}
 SCHEMAS = sorted((ROOT / "tests/fixtures/store").glob("schema-v*.sql"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def program():
+    """Where everybody may run it: the directory that it was built in may be one user's alone."""
+    folder = Path(tempfile.mkdtemp(prefix="newel-program-"))
+    folder.chmod(0o755)
+    shutil.copy(STEP_CA, folder / "step-ca")
+    PROGRAM["path"] = folder / "step-ca"
+    PROGRAM["path"].chmod(0o755)
+    yield
+    shutil.rmtree(folder)
 
 
 @pytest.fixture
@@ -52,7 +65,7 @@ def nobody():
 
 def db(place, *words, user=nobody, code=0):
     env = clean_environment(STEPPATH=str(place / "nowhere"), HOME=str(place))
-    done = subprocess.run([STEP_CA, "db", *map(str, words)], env=env, cwd="/", text=True,
+    done = subprocess.run([PROGRAM["path"], "db", *map(str, words)], env=env, cwd="/", text=True,
                           capture_output=True, stdin=subprocess.DEVNULL, timeout=60 * SLOW,
                           preexec_fn=user, check=False)
     assert done.returncode == code, f"{words}: {done.returncode} {done.stdout} {done.stderr}"
