@@ -19,6 +19,7 @@ struct aside {
     struct arena *a;
     struct aside_row *first, *last;
     size_t n, bytes;
+    bool more; /* than fit into memory */
 };
 
 /* What does not fit into memory is left for the next run. */
@@ -27,7 +28,8 @@ static bool take(enum table t, struct slice key, struct slice value, void *arg)
     struct aside *s = arg;
     struct aside_row *row = arena_alloc(s->a, sizeof(*row));
 
-    if (s->n > 0 && s->bytes + key.n + value.n > ASIDE_MAX)
+    s->more = s->n > 0 && s->bytes + key.n + value.n > ASIDE_MAX;
+    if (s->more)
         return false;
     *row = (struct aside_row){t, arena_copy(s->a, key), arena_copy(s->a, value), NULL};
     *(s->last ? &s->last->next : &s->first) = row;
@@ -83,6 +85,8 @@ static bool move_rows(struct db_call *c, struct store *store, struct aside *s)
         return err_wrap(&c->e, "%s was written, but not everything in it left the database",
                         c->words[0]);
     printf("%zu value%s moved to %s\n", s->n, s->n > 1 ? "s" : "", c->words[0]);
+    if (s->more)
+        printf("there are more: run it again with another file\n");
     return true;
 }
 
